@@ -1,0 +1,160 @@
+"""Strict fields, and the one way from a parsed body to a checked request."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Generic, NoReturn, TypeVar
+
+from marshmallow import Schema, ValidationError, fields, missing
+
+from tensoria.errors import InvalidRequest, UnsupportedParameter
+
+Request = TypeVar("Request")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Generic[Request]):
+    """A checked request, and the names of what was left aside and has to be told."""
+
+    request: Request
+    ignored: tuple[str, ...]
+
+
+def load(schema: type[Schema], body: object) -> Loaded[Any]:
+    """Check a parsed body, or raise InvalidRequest or UnsupportedParameter naming the field.
+
+    Null means absent. Names that OpenAI does not have are no error: clients replay what other
+    engines gave them, so these are listed in `ignored`.
+    """
+    if not isinstance(body, dict):
+        raise InvalidRequest("The body must be a JSON object.")
+    present = {name: value for name, value in body.items() if value is not None}
+    known = _known(schema)
+    unknown = present.keys() - known.names
+    try:
+        request = _restricted(
+            schema, frozenset(present.keys() & known.names) | known.required
+        ).load(
+            {name: value for name, value in present.items() if name not in unknown}
+            if unknown
+            else present
+        )
+    except ValidationError as error:
+        raise _first_error(error) from None
+    return Loaded(request, tuple(sorted(unknown | (request.keys() & known.ignored))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    names: frozenset[str]
+    required: frozenset[str]
+    ignored: frozenset[str]
+
+
+@lru_cache(maxsize=32)
+def _known(schema: type[Schema]) -> _Known:
+    declared = schema().fields
+    return _Known(
+        names=frozenset(declared),
+        required=frozenset(name for name, field in declared.items() if field.required),
+        ignored=frozenset(
+            name for name, field in declared.items() if field.metadata.get("support") == "ignored"
+        ),
+    )
+
+
+@lru_cache(maxsize=256)
+def _restricted(schema: type[Schema], names: frozenset[str]) -> Schema:
+    """Return a schema of just these fields: marshmallow visits every field of a schema, sent or
+    not, and a request sends six of forty."""
+    return schema(only=names)
+
+
+def _first_error(error: ValidationError) -> InvalidRequest:
+    path: str = ""
+    messages: Any = error.normalized_messages()  # type: ignore[no-untyped-call]
+    while isinstance(messages, dict):
+        key, messages = next(iter(messages.items()))
+        path += f"[{key}]" if isinstance(key, int) else f".{key}" if path else str(key)
+    message = messages[0] if isinstance(messages, list) else str(messages)
+    return InvalidRequest(f"Invalid value for '{path}': {message}", param=path)
+
+
+class Text(fields.Field[str]):
+    """A JSON string."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
+        if not isinstance(value, str):
+            raise ValidationError(f"expected a string, got {kind(value)}.")
+        return value
+
+
+class Flag(fields.Field[bool]):
+    """A JSON boolean; marshmallow's own would take "off" and 1."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValidationError(f"expected true or false, got {kind(value)}.")
+        return value
+
+
+class Number(fields.Field[float]):
+    """A JSON number within bounds; marshmallow's own would take "1_0" and true."""
+
+    def __init__(self, *, minimum: float, maximum: float, **options: Any) -> None:
+        super().__init__(**options)
+        self._minimum, self._maximum = minimum, maximum
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValidationError(f"expected a number, got {kind(value)}.")
+        if not self._minimum <= value <= self._maximum:
+            raise ValidationError(f"{value} is not between {self._minimum} and {self._maximum}.")
+        return value
+
+
+class Whole(fields.Field[int]):
+    """A JSON number without a fraction (5 and 5.0 are one number in JSON Schema)."""
+
+    def __init__(self, *, minimum: int, maximum: int = 2**63 - 1, **options: Any) -> None:
+        super().__init__(**options)
+        self._minimum, self._maximum = minimum, maximum
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValidationError(f"expected a whole number, got {kind(value)}.")
+        if not self._minimum <= value <= self._maximum:
+            raise ValidationError(f"{value} is not between {self._minimum} and {self._maximum}.")
+        return value
+
+
+class Later(fields.Field[Any]):
+    """A field that is not served: its default values pass without a word, others are refused.
+
+    Clients send defaults all the time (`n: 1`, `tools: []`).
+    """
+
+    def __init__(self, *defaults: Any, **options: Any) -> None:
+        super().__init__(metadata={"support": "refused"}, **options)
+        self._defaults = defaults
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
+        # `1 == True` in Python, and not in JSON; 1 and 1.0 are one number in both.
+        if not any(value == default and kind(value) == kind(default) for default in self._defaults):
+            refuse(str(self.name))
+        return missing
+
+
+def refuse(param: str) -> NoReturn:
+    """Raise the error for a field or a value that a later version serves."""
+    raise UnsupportedParameter(
+        f"'{param}' is not supported by this service with the value sent; leave it out.",
+        param=param,
+    )
+
+
+def kind(value: object) -> str:
+    """Return JSON's word for a value's type."""
+    names = {str: "a string", bool: "a boolean", list: "an array", dict: "an object"}
+    return names.get(type(value), "a number" if value is not None else "null")

@@ -1,0 +1,80 @@
+"""Ollama's native API (github.com/ollama/ollama, docs/api.md; releases 0.9.6 to 0.32.15).
+
+Durations are in nanoseconds, counts in tokens. Metrics that are zero are left out on the wire.
+"""
+
+from typing import NotRequired, TypedDict
+
+
+class ChatMessage(TypedDict):
+    """A message of a request, or the message of an answer's line."""
+
+    role: str
+    content: str
+    thinking: NotRequired[str]
+    tool_name: NotRequired[str]
+    tool_call_id: NotRequired[str]
+
+
+class Options(TypedDict, total=False):
+    """`options` of a request. A wrong type is a 500 at Ollama, a changed num_ctx a reload."""
+
+    num_predict: int
+    num_ctx: int
+    temperature: float
+    top_p: float
+    presence_penalty: float
+    frequency_penalty: float
+    seed: int
+    stop: list[str]
+
+
+class ChatRequest(TypedDict):
+    """POST /api/chat.
+
+    `truncate` and `shift` false (0.12.6 and later; older releases ignore them) make an overflow
+    an error. `keep_alive`: seconds as a number, or a Go duration such as "5m".
+    """
+
+    model: str
+    messages: list[ChatMessage]
+    stream: bool
+    truncate: bool
+    shift: bool
+    keep_alive: str | int | float
+    options: Options
+
+
+class ChatLine(TypedDict, total=False):
+    """One NDJSON line of /api/chat: text, the last line with its counts, or an error."""
+
+    model: str
+    message: ChatMessage
+    done: bool
+    done_reason: str
+    prompt_eval_count: int
+    eval_count: int
+    error: str
+
+
+class ModelEntry(TypedDict):
+    """One entry of GET /api/tags; `modified_at` is RFC 3339 with up to nine fraction digits."""
+
+    name: str
+    modified_at: str
+    digest: NotRequired[str]
+    remote_host: NotRequired[str]
+    capabilities: NotRequired[list[str]]
+
+
+class RunningModel(TypedDict):
+    """One entry of GET /api/ps; `context_length` in tokens (0.10.0 and later)."""
+
+    name: str
+    context_length: NotRequired[int]
+
+
+class ModelDetails(TypedDict, total=False):
+    """What is used of POST /api/show: `parameters` is text, one `key   value` a line."""
+
+    parameters: str

@@ -1,0 +1,110 @@
+"""A Flask test client through which no answer passes without being judged.
+
+    app.test_client_class = ContractClient
+
+Errors are judged on every path; successful answers by their path. A path below /v1/ that has no
+line in `_KINDS` fails, so that a new endpoint cannot forget its contract.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from tests.contract.schemas import check
+from tests.contract.streams import check_stream
+
+_KINDS = (
+    ("POST", re.compile(r"/v1/chat/completions"), "chat.response"),
+    ("GET", re.compile(r"/v1/models"), "models.response"),
+    ("GET", re.compile(r"/v1/models/.+"), "model"),
+)
+_STREAMS = {"text/event-stream": False, "application/x-ndjson": True}
+
+
+class ContractClient(FlaskClient):
+    """Checks every answer: JSON when it comes, a stream at the moment when its end is read.
+
+    A test that closes a stream early is not judged for what it never read.
+    """
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        include_usage = _asks_for_usage(kwargs)
+        response = super().open(*args, **kwargs)
+        if response.request.method == "HEAD":
+            return response
+        if response.mimetype in _STREAMS and response.status_code == 200:
+            response.response = _Judged(
+                response.response, ndjson=_STREAMS[response.mimetype], include_usage=include_usage
+            )
+        else:
+            check_answer(response)
+        return response
+
+
+def check_answer(response: TestResponse) -> None:
+    """Raise AssertionError unless a plain answer keeps the contract of its path and status."""
+    method, path = response.request.method, response.request.path
+    place = f"{method} {path} -> {response.status_code}"
+    if response.status_code < 400 and not response.get_data():
+        return
+    if response.mimetype != "application/json":
+        raise AssertionError(f"{place}: {response.mimetype} in place of application/json")
+    try:
+        body = orjson.loads(response.get_data())
+    except orjson.JSONDecodeError as exc:
+        raise AssertionError(f"{place}: the body is not JSON: {exc}") from exc
+    kind = "error" if response.status_code >= 400 else _kind(method, path)
+    if kind is not None:
+        check(kind, body)
+
+
+def _kind(method: str, path: str) -> str | None:
+    """Find the contract of a path; None when OpenAI has no such path (/health, /ready, /)."""
+    path = re.sub(r"/+", "/", path).rstrip("/")
+    for known_method, pattern, kind in _KINDS:
+        if method == known_method and pattern.fullmatch(path):
+            return kind
+    if path.startswith("/v1/"):
+        raise AssertionError(f"tests/contract/client.py knows no contract for {method} {path}")
+    return None
+
+
+def _asks_for_usage(kwargs: dict[str, Any]) -> bool | None:
+    """Read `stream_options.include_usage` of the request; None when the body is not plain JSON."""
+    request = kwargs.get("json")
+    if not isinstance(request, dict):
+        return None
+    options = request.get("stream_options")
+    return isinstance(options, dict) and options.get("include_usage") is True
+
+
+class _Judged:
+    """The body of a stream, judged once its last byte was read; an iterator with `close`."""
+
+    def __init__(self, body: Iterable[Any], *, ndjson: bool, include_usage: bool | None) -> None:
+        self._body = body
+        self._parts = iter(body)
+        self._read = bytearray()
+        self._ndjson = ndjson
+        self._include_usage = include_usage
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            part = next(self._parts)
+        except StopIteration:
+            check_stream(bytes(self._read), ndjson=self._ndjson, include_usage=self._include_usage)
+            raise
+        self._read += part
+        return part
+
+    def close(self) -> None:
+        close = getattr(self._body, "close", None)
+        if close is not None:
+            close()

@@ -1,0 +1,337 @@
+"""The body of a chat: every field that OpenAI has, and what becomes of it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from tensoria.errors import InvalidRequest, RequestError, UnsupportedParameter
+from tensoria.schemas.chat import ChatSchema, load
+from tensoria.wire.openai import ChatRequest
+
+CONTRACT = json.loads(
+    (Path(__file__).parent.parent / "contract" / "openai.schema.json").read_text()
+)["$defs"]
+MESSAGES = [{"role": "user", "content": "hi"}]
+
+
+def body(**members: Any) -> dict[str, Any]:
+    return {"model": "m", "messages": MESSAGES, **members}
+
+
+def request(**members: Any) -> dict[str, Any]:
+    """The checked request without what every body here has."""
+    loaded: dict[str, Any] = {**load(body(**members)).request}
+    assert loaded.pop("messages") == MESSAGES
+    assert loaded.pop("model") == "m"
+    return loaded
+
+
+def refused(**members: Any) -> RequestError:
+    with pytest.raises(RequestError) as caught:
+        load(body(**members))
+    return caught.value
+
+
+def properties(schema: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" in schema:
+        return properties(CONTRACT[schema["$ref"].rpartition("/")[2]])
+    found: dict[str, Any] = {}
+    for part in schema.get("allOf", ()):
+        found |= properties(part)
+    return found | schema.get("properties", {})
+
+
+# (field, value sent, value in the checked request)
+TAKEN = [
+    ("stream", True, True),
+    ("stream", False, False),
+    ("stream_options", {"include_usage": True}, {"include_usage": True}),
+    ("stream_options", {"include_usage": False}, {"include_usage": False}),
+    ("stream_options", {"include_usage": None}, {}),
+    ("stream_options", {}, {}),
+    ("temperature", 0, 0),
+    ("temperature", 2, 2),
+    ("top_p", 0, 0),
+    ("top_p", 1, 1),
+    ("presence_penalty", -2, -2),
+    ("frequency_penalty", 2, 2),
+    ("max_tokens", 1, 1),
+    ("max_tokens", 5.0, 5),
+    ("max_tokens", -1, -1),
+    ("max_tokens", -1.0, -1),
+    ("max_tokens", 10_000_000, 10_000_000),
+    ("max_completion_tokens", 1, 1),
+    ("max_completion_tokens", -1, -1),
+    ("seed", 0, 0),
+    ("seed", -1, -1),
+    ("seed", 2**63 - 1, 2**63 - 1),
+    ("seed", -(2**63), -(2**63)),
+    ("stop", "END", ["END"]),
+    ("stop", ["a"], ["a"]),
+    ("stop", ["\n", "a", "a"], ["\n", "a", "a"]),
+    ("stop", [str(n) for n in range(64)], [str(n) for n in range(64)]),
+    ("user", "somebody", "somebody"),
+]
+
+# (field, value, param)
+REFUSED = [
+    ("messages", [], "messages"),
+    ("messages", {}, "messages"),
+    ("messages", "hi", "messages"),
+    ("model", 1, "model"),
+    ("model", ["m"], "model"),
+    ("stream", "off", "stream"),
+    ("stream", 1, "stream"),
+    ("stream_options", True, "stream_options"),
+    ("stream_options", [], "stream_options"),
+    ("stream_options", {"include_usage": 1}, "stream_options.include_usage"),
+    ("stream_options", {"include_usage": "true"}, "stream_options.include_usage"),
+    ("temperature", 2.1, "temperature"),
+    ("temperature", -0.1, "temperature"),
+    ("temperature", "1", "temperature"),
+    ("temperature", True, "temperature"),
+    ("top_p", 1.01, "top_p"),
+    ("top_p", -0.01, "top_p"),
+    ("presence_penalty", -2.1, "presence_penalty"),
+    ("presence_penalty", 2.1, "presence_penalty"),
+    ("frequency_penalty", -2.1, "frequency_penalty"),
+    ("frequency_penalty", 2.1, "frequency_penalty"),
+    ("max_tokens", 0, "max_tokens"),
+    ("max_tokens", -2, "max_tokens"),
+    ("max_tokens", 0.5, "max_tokens"),
+    ("max_tokens", "1_0", "max_tokens"),
+    ("max_tokens", True, "max_tokens"),
+    ("max_tokens", [1], "max_tokens"),
+    ("max_tokens", 2**63, "max_tokens"),
+    ("max_completion_tokens", 0, "max_completion_tokens"),
+    ("max_completion_tokens", False, "max_completion_tokens"),
+    ("seed", 1.5, "seed"),
+    ("seed", "1", "seed"),
+    ("seed", 2**63, "seed"),
+    ("seed", -(2**63) - 1, "seed"),
+    ("seed", 1e30, "seed"),
+    ("stop", "", "stop"),
+    ("stop", ["a", ""], "stop"),
+    ("stop", ["a", 1], "stop"),
+    ("stop", ["a", None], "stop"),
+    ("stop", {"a": 1}, "stop"),
+    ("stop", 5, "stop"),
+    ("stop", [str(n) for n in range(65)], "stop"),
+    ("user", 5, "user"),
+]
+
+# OpenAI's own defaults, and the empty forms that clients send for "not used".
+DEFAULTS = [
+    ("function_call", "none"),
+    ("function_call", "auto"),
+    ("functions", []),
+    ("logit_bias", {}),
+    ("logprobs", False),
+    ("metadata", {}),
+    ("modalities", ["text"]),
+    ("n", 1),
+    ("n", 1.0),
+    ("parallel_tool_calls", True),
+    ("reasoning_effort", "medium"),
+    ("response_format", {"type": "text"}),
+    ("service_tier", "auto"),
+    ("service_tier", "default"),
+    ("store", False),
+    ("tool_choice", "none"),
+    ("tool_choice", "auto"),
+    ("tools", []),
+    ("top_logprobs", 0),
+    ("verbosity", "medium"),
+]
+
+LATER = [
+    ("audio", {"voice": "alloy", "format": "wav"}),
+    ("function_call", {"name": "f"}),
+    ("functions", [{"name": "f"}]),
+    ("logit_bias", {"50256": -100}),
+    ("logprobs", True),
+    ("metadata", {"a": "b"}),
+    ("modalities", ["text", "audio"]),
+    ("moderation", {"model": "x"}),
+    ("n", 2),
+    ("n", True),
+    ("n", 0),
+    ("parallel_tool_calls", False),
+    ("prediction", {"type": "content", "content": "x"}),
+    ("prompt_cache_key", "k"),
+    ("prompt_cache_options", {"ttl": "1h"}),
+    ("prompt_cache_retention", "24h"),
+    ("reasoning_effort", "high"),
+    ("response_format", {"type": "json_object"}),
+    ("response_format", {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}),
+    ("safety_identifier", "u"),
+    ("service_tier", "flex"),
+    ("store", True),
+    ("tool_choice", "required"),
+    ("tool_choice", {"type": "function", "function": {"name": "f"}}),
+    ("tools", [{"type": "function", "function": {"name": "f"}}]),
+    ("top_logprobs", 5),
+    ("verbosity", "low"),
+    ("web_search_options", {}),
+    ("keep_alive", "5m"),
+    ("think", True),
+    ("top_k", 40),
+    ("options", {"num_ctx": 4096}),
+]
+
+
+def test_schema_has_every_field_of_openais_contract() -> None:
+    missing = properties(CONTRACT["CreateChatCompletionRequest"]).keys() - ChatSchema().fields
+    assert missing == set()
+
+
+def test_every_field_says_what_becomes_of_it() -> None:
+    supports = {field.metadata.get("support") for field in ChatSchema().fields.values()}
+    assert supports == {"honoured", "ignored", "refused"}
+
+
+def test_typed_request_has_the_fields_that_are_not_refused() -> None:
+    taken = {
+        name
+        for name, field in ChatSchema().fields.items()
+        if field.metadata["support"] in ("honoured", "ignored")
+    }
+    assert taken == ChatRequest.__annotations__.keys()
+
+
+def test_every_field_that_is_refused_is_tried_here() -> None:
+    tried = {name for name, _ in LATER}
+    in_contract = properties(CONTRACT["CreateChatCompletionRequest"]).keys()
+    refused_ones = {
+        name
+        for name, field in ChatSchema().fields.items()
+        if field.metadata["support"] == "refused" and name in in_contract
+    }
+    assert refused_ones - tried == set()
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), TAKEN)
+def test_value_is_taken(name: str, value: object, expected: object) -> None:
+    found = request(**{name: value})
+    assert found == {name: expected}
+    assert type(found[name]) is type(expected)
+
+
+@pytest.mark.parametrize(("name", "value", "param"), REFUSED)
+def test_value_is_refused_at_its_place(name: str, value: object, param: str) -> None:
+    error = refused(**{name: value})
+    assert isinstance(error, InvalidRequest)
+    assert (error.param, error.code) == (param, "invalid_value")
+    assert f"'{param}'" in error.message
+
+
+@pytest.mark.parametrize(("name", "value"), DEFAULTS)
+def test_default_value_passes_without_a_word(name: str, value: object) -> None:
+    loaded = load(body(**{name: value}))
+    assert loaded.request == body()
+    assert loaded.ignored == ()
+
+
+@pytest.mark.parametrize(("name", "value"), LATER)
+def test_field_of_a_later_version_is_refused_by_name(name: str, value: object) -> None:
+    error = refused(**{name: value})
+    assert isinstance(error, UnsupportedParameter)
+    assert error.param == name
+    assert f"'{name}'" in error.message
+
+
+@pytest.mark.parametrize("name", sorted(ChatSchema().fields.keys() - {"messages"}))
+def test_null_means_absent(name: str) -> None:
+    loaded = load(body() | {name: None})
+    assert loaded.request == {key: value for key, value in body().items() if key != name}
+    assert loaded.ignored == ()
+
+
+@pytest.mark.parametrize("sent", [{}, {"messages": None}])
+def test_missing_messages_are_named(sent: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest, match="required") as caught:
+        load({"model": "m"} | sent)
+    assert caught.value.param == "messages"
+
+
+def test_model_may_be_missing_or_empty() -> None:
+    """DEFAULT_MODEL stands in."""
+    assert "model" not in load({"messages": MESSAGES}).request
+    assert load(body(model="")).request["model"] == ""
+
+
+def test_empty_list_of_stops_is_absent() -> None:
+    """As an option of Ollama's it would take the place of the model's own stop strings."""
+    assert request(stop=[]) == {}
+
+
+def test_user_is_ignored_with_notice() -> None:
+    assert load(body(user="u")).ignored == ("user",)
+
+
+@pytest.mark.parametrize(
+    ("options", "stream", "ignored"),
+    [
+        ({"include_usage": True}, True, ()),
+        ({"include_usage": True}, False, ("stream_options",)),
+        ({"include_usage": True}, None, ("stream_options",)),
+        ({"include_obfuscation": False}, True, ()),
+        ({"include_obfuscation": None}, True, ()),
+        ({"include_obfuscation": True}, True, ("stream_options.include_obfuscation",)),
+        (
+            {"include_usage": True, "chunk_size": 5},
+            True,
+            ("stream_options.chunk_size",),
+        ),
+    ],
+)
+def test_stream_options_without_effect_are_told(
+    options: dict[str, Any], stream: bool | None, ignored: tuple[str, ...]
+) -> None:
+    assert load(body(stream_options=options, stream=stream)).ignored == ignored
+
+
+def test_unknown_fields_are_told_with_their_place_and_in_order() -> None:
+    loaded = load(
+        {
+            "messages": [{"role": "user", "content": "hi", "metadata": {"a": 1}}],
+            "x_session": 1,
+            "stream": True,
+            "stream_options": {"x": 1},
+            "user": "u",
+        }
+    )
+    assert loaded.ignored == ("messages.metadata", "stream_options.x", "user", "x_session")
+
+
+def test_unknown_field_may_be_nested_deeply() -> None:
+    """orjson's own limit is 1024 levels: what it lets through must not exhaust the stack here."""
+    text = b'{"messages":[{"role":"user","content":"hi"}],"x":' + b"[" * 900 + b"]" * 900 + b"}"
+    assert load(orjson.loads(text)).ignored == ("x",)
+
+
+@pytest.mark.parametrize("name", ["tools", "metadata", "response_format", "logit_bias"])
+def test_refused_field_may_be_nested_deeply(name: str) -> None:
+    nested = orjson.loads(b'{"a":' * 900 + b"1" + b"}" * 900)
+    assert refused(**{name: nested}).param == name
+
+
+def test_deep_nesting_in_place_of_a_value_is_refused() -> None:
+    assert refused(stop=orjson.loads(b"[" * 900 + b"]" * 900)).param == "stop"
+
+
+def test_number_beyond_64_bits_is_refused_at_its_place() -> None:
+    """orjson reads it as a float."""
+    sent = orjson.loads(b'{"messages":[{"role":"user"}],"seed":18446744073709551616}')
+    with pytest.raises(InvalidRequest) as caught:
+        load(sent)
+    assert caught.value.param == "seed"
+
+
+def test_refusal_repeats_no_text_of_the_client() -> None:
+    for name, value in (("stop", {"secret words": 1}), ("user", ["secret words"])):
+        assert "secret" not in refused(**{name: value}).message
+    assert "secret" not in refused(response_format={"type": "secret"}).message
