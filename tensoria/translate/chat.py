@@ -1,0 +1,204 @@
+"""Chat: OpenAI's request to Ollama's /api/chat, and its lines to chunks.
+
+Sources: Ollama's docs/api.md and recordings of 0.9.6 to 0.32.15; OpenAI's
+CreateChatCompletionRequest and CreateChatCompletionStreamResponse.
+"""
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+import orjson
+
+from tensoria.errors import BackendError, TensoriaError
+from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks, to_usage
+from tensoria.translate.errors import to_stream_error
+from tensoria.wire import ollama
+from tensoria.wire.openai import (
+    ChatRequest,
+    Chunk,
+    Delta,
+    Message,
+    Usage,
+)
+
+# The request fields that Ollama takes under `options`, and its name for each.
+_OPTIONS = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "presence_penalty": "presence_penalty",
+    "frequency_penalty": "frequency_penalty",
+    "seed": "seed",
+    "stop": "stop",
+}
+
+
+def to_ollama(
+    request: ChatRequest,
+    *,
+    model: str,
+    max_tokens: int,
+    temperature: float | None,
+    keep_alive: str | int | float,
+    context_length: int | None,
+) -> ollama.ChatRequest:
+    """Return the body for /api/chat, always streaming.
+
+    `temperature` (None: the model's own holds) is used when the client names none. num_ctx is
+    sent with every request or with none, because a change makes Ollama reload the model.
+    """
+    options: dict[str, Any] = {"num_predict": max_tokens}
+    if context_length is not None:
+        options["num_ctx"] = context_length
+    if temperature is not None:
+        options["temperature"] = temperature
+    fields = cast("dict[str, Any]", request)
+    options.update((theirs, fields[ours]) for ours, theirs in _OPTIONS.items() if ours in fields)
+    return {
+        "model": model,
+        "messages": to_messages(request["messages"]),
+        "stream": True,
+        "truncate": False,
+        "shift": False,
+        "keep_alive": keep_alive,
+        "options": cast("ollama.Options", options),
+    }
+
+
+def to_messages(messages: Iterable[Message]) -> list[ollama.ChatMessage]:
+    """Fold `developer` into `system`, leading system messages into one, `function` into `tool`.
+
+    Most Go templates drop a role that they do not know without a word, and some Jinja templates
+    raise on a second system message.
+    """
+    folded: list[ollama.ChatMessage] = []
+    for message in messages:
+        role = message["role"]
+        if role in ("system", "developer"):
+            if len(folded) == 1 and folded[0]["role"] == "system":
+                texts = (folded[0]["content"], message["content"])
+                folded[0]["content"] = "\n\n".join(filter(None, texts))
+                continue
+            folded.append({"role": "system", "content": message["content"]})
+        elif role in ("tool", "function"):
+            folded.append(_tool_result(message))
+        else:
+            folded.append({"role": role, "content": message["content"]})
+    return folded
+
+
+def _tool_result(message: Message) -> ollama.ChatMessage:
+    result: ollama.ChatMessage = {"role": "tool", "content": message["content"]}
+    if "name" in message:
+        result["tool_name"] = message["name"]
+    if "tool_call_id" in message:
+        result["tool_call_id"] = message["tool_call_id"]
+    return result
+
+
+def wants_usage(request: ChatRequest) -> bool:
+    """A whole answer always has its usage, a stream on demand."""
+    options = request.get("stream_options", {})
+    return not request.get("stream") or options.get("include_usage", False)
+
+
+# Engines keep the limit in 32 bits, and a larger one would wrap.
+MOST_TOKENS = 2**31 - 1
+
+
+def token_limit(
+    request: ChatRequest, *, default: int, ceiling: int | None
+) -> tuple[int, dict[str, str]]:
+    """Return the limit in tokens, and what was adjusted (`{"max_tokens": "8192"}`) if clamped.
+
+    Every spelling of the limit binds, so the smaller one holds; -1 means that none is named.
+    `ceiling` is None where neither a setting nor the model's context is known.
+    """
+    named: dict[str, int] = {}
+    for field in ("max_completion_tokens", "max_tokens"):
+        value = cast("dict[str, Any]", request).get(field, -1)
+        if value != -1:
+            named[field] = value
+    if not named:
+        return min(default, ceiling or default), {}
+    field, limit = min(named.items(), key=lambda item: item[1])
+    ceiling = ceiling or MOST_TOKENS
+    if limit > ceiling:
+        return ceiling, {field: str(ceiling)}
+    return limit, {}
+
+
+class ToChunks:
+    """Ollama's NDJSON lines to OpenAI's chunks.
+
+    | state    | after                                   | what follows                      |
+    | -------- | --------------------------------------- | --------------------------------- |
+    | open     | the first text: the role chunk went out | deltas                            |
+    | finished | `done: true` with a reason we know      | nothing: later lines are ignored  |
+    | failed   | an error line, a line that is not JSON  | `error` is to be raised           |
+
+    What came before an error in the same block is still returned: nothing is lost.
+    """
+
+    def __init__(self, frame: Frame, *, context: int | None = None) -> None:
+        self._frame = frame
+        self._context = context
+        self._opened = False
+        self.finished = False
+        self.error: TensoriaError | None = None
+        self.usage: Usage | None = None
+
+    def feed(self, lines: Iterable[bytes]) -> list[Chunk]:
+        """Return the chunks of whole lines; sets `finished`, `usage` or `error`."""
+        chunks: list[Chunk] = []
+        for line in lines:
+            if self.finished or self.error:
+                break
+            try:
+                parsed = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                self.error = BackendError("The engine sent a line that is not JSON.")
+                break
+            self._line(parsed, chunks)
+        return chunks
+
+    def _line(self, line: Any, chunks: list[Chunk]) -> None:
+        if not isinstance(line, dict) or "error" in line:
+            self.error = (
+                to_stream_error(line["error"], context=self._context)
+                if isinstance(line, dict)
+                else BackendError("The engine sent a line that is not an object.")
+            )
+            return
+        message = line.get("message")
+        if not isinstance(message, dict) or not isinstance(text := message.get("content", ""), str):
+            self.error = BackendError("The engine sent a line without a message.")
+            return
+        self._say(message, text, chunks)
+        if line.get("done"):
+            self._finish(line, chunks)
+
+    def _say(self, message: dict[str, Any], text: str, chunks: list[Chunk]) -> None:
+        thinking = message.get("thinking")
+        if isinstance(thinking, str) and thinking:
+            self._open(chunks)
+            delta: Delta = {"reasoning_content": thinking, "reasoning": thinking}
+            chunks.append(to_chunk(self._frame, delta))
+        if text:
+            self._open(chunks)
+            chunks.append(to_chunk(self._frame, {"content": text}))
+
+    def _open(self, chunks: list[Chunk]) -> None:
+        if not self._opened:
+            self._opened = True
+            chunks.append(to_chunk(self._frame, {"role": "assistant", "content": ""}))
+
+    def _finish(self, line: dict[str, Any], chunks: list[Chunk]) -> None:
+        reason = line.get("done_reason")
+        if reason not in ("stop", "length"):
+            # Without a reason the runner was lost; `load` and `unload` are no answers.
+            self.error = BackendError("The engine ended the answer without a reason.")
+            return
+        self._open(chunks)
+        self.finished = True
+        self.usage = to_usage(line.get("prompt_eval_count"), line.get("eval_count"))
+        chunks.extend(to_last_chunks(self._frame, reason, self.usage))

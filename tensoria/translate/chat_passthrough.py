@@ -1,0 +1,135 @@
+"""Chat for an engine that already speaks OpenAI: its request, and its chunks made regular.
+
+Seen with llama.cpp's server (build 11549), which adds `timings` and `prompt_progress`, starts
+with `content: null`, and accepts any model name; vLLM and LiteLLM put the finish reason on the
+last delta.
+"""
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+import orjson
+
+from tensoria.errors import BackendError, TensoriaError
+from tensoria.translate.chat import to_messages
+from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks, to_usage
+from tensoria.translate.errors import to_stream_error
+from tensoria.wire import ollama
+from tensoria.wire.openai import ChatRequest, Chunk, Delta, FinishReason, Usage
+
+_PASSED = ("top_p", "stop", "seed", "presence_penalty", "frequency_penalty")
+
+
+def to_openai(
+    request: ChatRequest,
+    *,
+    model: str,
+    max_tokens: int,
+    temperature: float,
+    progress: bool,
+) -> dict[str, Any]:
+    """Return the body for the engine's /chat/completions, always streaming and with usage.
+
+    `progress` asks llama.cpp for progress events during prefill: with them it sends its headers at
+    once and notices within one batch that we have gone, not only at the first token.
+    """
+    fields = cast("dict[str, Any]", request)
+    body = {name: fields[name] for name in _PASSED if name in fields}
+    body["model"] = model
+    body["messages"] = [_named_as_openai(message) for message in to_messages(request["messages"])]
+    body["max_tokens"] = max_tokens
+    body["temperature"] = fields.get("temperature", temperature)
+    body["stream"] = True
+    body["stream_options"] = {"include_usage": True}
+    if progress:
+        body["return_progress"] = True
+    return body
+
+
+def _named_as_openai(message: ollama.ChatMessage) -> dict[str, Any]:
+    """Ollama's `tool_name` is OpenAI's `name`."""
+    return {"name" if key == "tool_name" else key: value for key, value in message.items()}
+
+
+class FromOpenAI:
+    """An engine's events to chunks of ours: one id, one finish chunk, then usage.
+
+    The finish chunk is held back until the usage or the end has come, because engines send the
+    usage after it. The states are those of `ToChunks`.
+    """
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+        self._opened = False
+        self._reason: FinishReason | None = None
+        self.finished = False
+        self.error: TensoriaError | None = None
+        self.usage: Usage | None = None
+
+    def feed(self, events: Iterable[bytes]) -> list[Chunk]:
+        """Return the chunks of whole events (their data); sets `finished`, `usage` or `error`."""
+        chunks: list[Chunk] = []
+        for event in events:
+            if self.finished or self.error:
+                break
+            if event == b"[DONE]":
+                self._end(chunks)
+                break
+            try:
+                parsed = orjson.loads(event)
+            except orjson.JSONDecodeError:
+                self.error = BackendError("The engine sent an event that is not JSON.")
+                break
+            self._event(parsed, chunks)
+        return chunks
+
+    def _event(self, event: Any, chunks: list[Chunk]) -> None:
+        if not isinstance(event, dict) or event.get("error") is not None:
+            self.error = (
+                to_stream_error(event["error"])
+                if isinstance(event, dict)
+                else BackendError("The engine sent an event that is not an object.")
+            )
+            return
+        usage = event.get("usage")
+        if isinstance(usage, dict):
+            self.usage = to_usage(usage.get("prompt_tokens"), usage.get("completion_tokens"))
+        if event.get("prompt_progress") is not None:
+            return
+        choices = event.get("choices") or []
+        if not isinstance(choices, list):
+            self.error = BackendError("The engine sent an event whose choices are no list.")
+            return
+        for choice in choices:
+            self._choice(choice, chunks)
+
+    def _choice(self, choice: Any, chunks: list[Chunk]) -> None:
+        delta = (choice.get("delta") or {}) if isinstance(choice, dict) else None
+        if not isinstance(delta, dict):
+            self.error = BackendError("The engine sent a choice that is not an object.")
+            return
+        if not self._opened:
+            self._opened = True
+            chunks.append(to_chunk(self._frame, {"role": "assistant", "content": ""}))
+        reasoning = delta.get("reasoning_content") or delta.get("reasoning")
+        if isinstance(reasoning, str) and reasoning:
+            thought: Delta = {"reasoning_content": reasoning, "reasoning": reasoning}
+            chunks.append(to_chunk(self._frame, thought))
+        if text := delta.get("content"):
+            if not isinstance(text, str):
+                self.error = BackendError("The engine sent content that is not text.")
+                return
+            chunks.append(to_chunk(self._frame, {"content": text}))
+        reason = choice.get("finish_reason")
+        if reason in ("stop", "length", "content_filter"):
+            self._reason = reason
+        elif reason is not None:
+            # vLLM's "abort" and the like: to call that a stop would be a lie.
+            self.error = BackendError("The engine ended the answer for a reason of its own.")
+
+    def _end(self, chunks: list[Chunk]) -> None:
+        if self._reason is None:
+            self.error = BackendError("The engine ended the answer without a reason.")
+            return
+        self.finished = True
+        chunks.extend(to_last_chunks(self._frame, self._reason, self.usage))

@@ -1,0 +1,113 @@
+"""Chunks of a chat, in the house language: how each is built, and what they add up to.
+
+Whatever the engine's dialect is, its translator builds chunks with these.
+Source: OpenAI's CreateChatCompletionStreamResponse and CreateChatCompletionResponse.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tensoria.errors import BackendError
+from tensoria.wire.openai import AnswerMessage, Chunk, Completion, Delta, FinishReason, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What every chunk of one answer repeats; `created` in Unix seconds."""
+
+    id: str
+    created: int
+    model: str
+    fingerprint: str | None = None
+    include_usage: bool = True
+
+
+def to_chunk(frame: Frame, delta: Delta, finish_reason: FinishReason | None = None) -> Chunk:
+    """Return one chunk of choice 0."""
+    chunk: Chunk = {
+        "id": frame.id,
+        "object": "chat.completion.chunk",
+        "created": frame.created,
+        "model": frame.model,
+        "system_fingerprint": frame.fingerprint,
+        "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}],
+    }
+    if frame.include_usage:
+        chunk["usage"] = None
+    return chunk
+
+
+def to_last_chunks(frame: Frame, reason: FinishReason, usage: Usage | None) -> list[Chunk]:
+    """Return the finish chunk and, if asked for and known, the usage chunk with no choices."""
+    chunks = [to_chunk(frame, {}, reason)]
+    if frame.include_usage and usage is not None:
+        last = to_chunk(frame, {})
+        last["choices"] = []
+        last["usage"] = usage
+        chunks.append(last)
+    return chunks
+
+
+def to_usage(prompt_tokens: object, completion_tokens: object) -> Usage:
+    """Return the counts; Ollama leaves out a count that is zero."""
+    prompt = prompt_tokens if isinstance(prompt_tokens, int) else 0
+    completion = completion_tokens if isinstance(completion_tokens, int) else 0
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+    }
+
+
+class ToCompletion:
+    """Chunks of either engine, added up to the answer of a request that does not stream."""
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._last: Chunk | None = None
+        self._finish_reason: FinishReason | None = None
+        self._usage: Usage | None = None
+
+    def feed(self, chunks: Iterable[Chunk]) -> None:
+        """Add chunks in their order."""
+        for chunk in chunks:
+            self._last = chunk
+            self._usage = chunk.get("usage") or self._usage
+            for choice in chunk["choices"]:
+                delta = choice["delta"]
+                if "content" in delta:
+                    self._text.append(delta["content"])
+                elif "reasoning_content" in delta:
+                    self._reasoning.append(delta["reasoning_content"])
+                self._finish_reason = choice["finish_reason"] or self._finish_reason
+
+    def completion(self) -> Completion:
+        """Return the whole answer, or raise BackendError when no finish chunk came."""
+        if self._last is None or self._finish_reason is None:
+            raise BackendError("The engine ended the answer without a reason.")
+        message: AnswerMessage = {
+            "role": "assistant",
+            "content": "".join(self._text),
+            "refusal": None,
+        }
+        if self._reasoning:
+            message["reasoning_content"] = message["reasoning"] = "".join(self._reasoning)
+        completion: Completion = {
+            "id": self._last["id"],
+            "object": "chat.completion",
+            "created": self._last["created"],
+            "model": self._last["model"],
+            "system_fingerprint": self._last["system_fingerprint"],
+            "choices": [
+                {
+                    "index": 0,
+                    "message": message,
+                    "logprobs": None,
+                    "finish_reason": self._finish_reason,
+                }
+            ],
+        }
+        if self._usage is not None:
+            completion["usage"] = self._usage
+        return completion

@@ -1,0 +1,109 @@
+"""Model lists: entries of both kinds of engine to OpenAI's."""
+
+from typing import Any
+
+import pytest
+
+from tensoria.translate.models import from_openai, names_a_temperature, to_model, to_unix
+
+# (name, an entry of /api/tags, context length, what it becomes)
+ENTRIES: list[tuple[str, Any, int | None, dict[str, Any]]] = [
+    (
+        "of the library",
+        {"name": "m:latest", "modified_at": "2026-05-04T17:37:44.706015396-07:00"},
+        None,
+        {"id": "m:latest", "object": "model", "created": 1777941464, "owned_by": "library"},
+    ),
+    (
+        "of somebody",
+        {"name": "someone/m:7b", "modified_at": "2026-05-05T00:37:44Z"},
+        8192,
+        {
+            "id": "someone/m:7b",
+            "object": "model",
+            "created": 1777941464,
+            "owned_by": "someone",
+            "context_length": 8192,
+        },
+    ),
+    (
+        "of another host",
+        {"name": "hf.co/bartowski/Foo-GGUF:Q4_K_M", "modified_at": "1970-01-01T00:00:00Z"},
+        None,
+        {
+            "id": "hf.co/bartowski/Foo-GGUF:Q4_K_M",
+            "object": "model",
+            "created": 0,
+            "owned_by": "hf.co/bartowski",
+        },
+    ),
+    (
+        "without a date",
+        {"name": "m:latest"},
+        None,
+        {"id": "m:latest", "object": "model", "created": 0, "owned_by": "library"},
+    ),
+]
+MOMENTS = [
+    ("2026-08-21T10:00:00Z", 1787306400),
+    ("2026-08-21T10:00:00.1Z", 1787306400),
+    ("2026-08-21T10:00:00.123456789Z", 1787306400),
+    ("2026-08-21T12:00:00.999999999+02:00", 1787306400),
+    ("2318-01-01T00:00:00Z", 10981785600),
+    ("0001-01-01T00:00:00Z", 0),
+    ("", 0),
+    ("yesterday", 0),
+    (None, 0),
+    (5, 0),
+    ({}, 0),
+]
+PARAMETERS = [
+    ('stop                           "<|eot|>"\ntemperature                    0.6', True),
+    ("temperature 0", True),
+    ("temperature                    0.6\n", True),
+    ("", False),
+    (None, False),
+    ('stop                           "temperature"', False),
+    ("top_p                          0.9\n\nnum_ctx 4096", False),
+    ("temperature_extra 1", False),
+]
+
+
+@pytest.mark.parametrize(
+    ("_name", "entry", "context", "expected"), ENTRIES, ids=[row[0] for row in ENTRIES]
+)
+def test_installed_model(
+    _name: str, entry: Any, context: int | None, expected: dict[str, Any]
+) -> None:
+    assert to_model(entry, context_length=context) == expected
+
+
+@pytest.mark.parametrize(("moment", "expected"), MOMENTS)
+def test_date_becomes_unix_seconds(moment: object, expected: int) -> None:
+    assert to_unix(moment) == expected
+
+
+@pytest.mark.parametrize(
+    ("entry", "owned_by", "expected"),
+    [
+        ({"id": "m", "created": 9, "owned_by": "llamacpp"}, None, "llamacpp"),
+        ({"id": "m", "created": 9, "owned_by": "llamacpp"}, "ours", "ours"),
+        ({"id": "m", "owned_by": None}, None, "engine"),
+        ({"id": "m"}, None, "engine"),
+    ],
+)
+def test_model_of_an_openai_engine(
+    entry: dict[str, Any], owned_by: str | None, expected: str
+) -> None:
+    """Its own `created` is the time of the question."""
+    assert from_openai(entry, created=7, owned_by=owned_by) == {
+        "id": "m",
+        "object": "model",
+        "created": 7,
+        "owned_by": expected,
+    }
+
+
+@pytest.mark.parametrize(("parameters", "expected"), PARAMETERS)
+def test_own_temperature_of_a_model_is_seen(parameters: str | None, expected: bool) -> None:
+    assert names_a_temperature(parameters) is expected
