@@ -1,0 +1,4 @@
+"""Who may run now: keys (limits and the fair queue come with later issues).
+
+Imports: the standard library, errors.
+"""

@@ -1,0 +1,43 @@
+"""The keys that admit a caller."""
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+
+from tensoria.errors import AuthenticationError
+
+
+class Keys:
+    """The configured keys, as digests; with none configured everybody is admitted."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._digests = [
+            # A variable that is not UTF-8 comes from the environment with surrogates in it.
+            _digest(key.encode(errors="surrogateescape"))
+            for key in keys
+        ]
+
+    def check(self, offered: Iterable[bytes]) -> None:
+        """Raise AuthenticationError unless one of the offered keys is one of ours.
+
+        Digests are compared, all with all and in constant time: neither the length of a key nor
+        how much of it was right can be measured.
+        """
+        if not self._digests:
+            return
+        admitted, any_offered = False, False
+        for key in offered:
+            any_offered = True
+            candidate = _digest(key)
+            for digest in self._digests:
+                admitted |= hmac.compare_digest(candidate, digest)
+        if not any_offered:
+            raise AuthenticationError(
+                "No API key was sent. Send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
+            )
+        if not admitted:
+            raise AuthenticationError("The API key that was sent is not valid.")
+
+
+def _digest(key: bytes) -> bytes:
+    return hashlib.sha256(key).digest()
