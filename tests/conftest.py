@@ -1,0 +1,38 @@
+"""Fixtures that every room's tests share."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tensoria.app import create_app
+from tensoria.config import Settings
+from tests.contract.client import ContractClient
+from tests.fake_ollama import FakeOllama
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeOllama]:
+    """A fake Ollama on a free port, ended with the test."""
+    with FakeOllama() as server:
+        yield server
+
+
+@pytest.fixture
+def make_app(fake: FakeOllama) -> Callable[..., Flask]:
+    """Build the app in front of the fake; keywords are settings (`API_KEY="k"`)."""
+
+    def make(**variables: str) -> Flask:
+        settings = Settings.from_env({"OLLAMA_BASE_URL": fake.url, **variables})
+        app = create_app(settings)
+        app.test_client_class = ContractClient
+        return app
+
+    return make
+
+
+@pytest.fixture
+def client(make_app: Callable[..., Flask]) -> FlaskClient:
+    """A client without a key, whose every answer passes through OpenAI's contract."""
+    return make_app().test_client()
