@@ -1,0 +1,74 @@
+"""What a view may ask of an engine, whichever it is."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from tensoria.wire.openai import ChatRequest, Chunk, Model, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """What `/ready` tells: `warnings` do not make an engine unready."""
+
+    kind: str
+    version: str | None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerId:
+    """What names one answer: its id, and when it was asked for in Unix seconds."""
+
+    id: str
+    created: int
+
+
+class ChatStream(Protocol):
+    """An open answer: iterating gives blocks of chunks, each what one receive brought.
+
+    A block may be empty (the engine is alive and has nothing to say yet). Iterating raises
+    BackendError or RequestError; after the last block `finished` is true. Whoever opened the
+    stream closes it; closing an unfinished one frees the engine.
+    """
+
+    model: str
+    adjusted: dict[str, str]
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether the finish chunk has come."""
+        ...
+
+    @property
+    def usage(self) -> Usage | None:
+        """Return the counts, once the engine has told them."""
+        ...
+
+    def __iter__(self) -> Iterator[list[Chunk]]: ...
+
+    def __next__(self) -> list[Chunk]: ...
+
+    def close(self) -> None:
+        """Give the connection back if the answer was read to its end, else cut it."""
+        ...
+
+
+class Backend(Protocol):
+    """An engine. Every method raises TensoriaError and nothing else."""
+
+    def chat(self, request: ChatRequest, answer: AnswerId) -> ChatStream:
+        """Send a chat to the engine and return when it has begun to answer."""
+        ...
+
+    def models(self) -> list[Model]:
+        """List what is installed, newest first."""
+        ...
+
+    def model(self, name: str) -> Model:
+        """Return one installed model, in any of the spellings that Ollama takes."""
+        ...
+
+    def status(self) -> EngineStatus:
+        """Tell whether the engine answers, as of at most two seconds ago."""
+        ...

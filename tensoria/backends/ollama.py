@@ -1,0 +1,162 @@
+"""Ollama as a backend, through its native API."""
+
+import re
+from contextlib import suppress
+
+from tensoria.backends.base import AnswerId, EngineStatus
+from tensoria.backends.body import Body
+from tensoria.backends.framing import LineDecoder
+from tensoria.backends.ollama_client import OllamaClient
+from tensoria.backends.ollama_models import MAX_AGE_SECONDS, OllamaModels
+from tensoria.backends.recent import Recent
+from tensoria.backends.stream import MAX_ERROR_BYTES, MAX_LINE_BYTES, EngineStream
+from tensoria.backends.transport import Transport
+from tensoria.config import Settings
+from tensoria.errors import TensoriaError
+from tensoria.translate.chat import ToChunks, to_ollama, token_limit, wants_usage
+from tensoria.translate.chunks import Frame
+from tensoria.translate.errors import to_error
+from tensoria.translate.models import to_model
+from tensoria.wire import ollama
+from tensoria.wire.openai import ChatRequest, Model
+
+# The first release that takes `truncate: false`: before it, an overflow cannot be seen.
+OVERFLOW_SINCE = (0, 12, 6)
+
+
+class OllamaBackend:
+    """A `Backend` in front of one Ollama."""
+
+    def __init__(self, settings: Settings) -> None:
+        transport = Transport(settings.engine_base_url, concurrency=settings.max_concurrency)
+        self._settings = settings
+        self._client = OllamaClient(transport)
+        self._models = OllamaModels(
+            self._client,
+            default=settings.default_model,
+            allow_cloud=settings.allow_cloud_models,
+        )
+        self._status = Recent(self._fetch_status, max_age_seconds=MAX_AGE_SECONDS)
+
+    def chat(self, request: ChatRequest, answer: AnswerId) -> EngineStream:
+        """See `Backend.chat`. The model is resolved first: an engine that is down is 503."""
+        settings = self._settings
+        entry = self._models.resolve(request.get("model"))
+        max_tokens, adjusted = token_limit(
+            request, default=settings.max_tokens, ceiling=self._most_tokens(entry["name"])
+        )
+        payload = to_ollama(
+            request,
+            model=entry["name"],
+            max_tokens=max_tokens,
+            temperature=self._temperature(request, entry),
+            keep_alive=settings.keep_alive,
+            context_length=settings.context_length,
+        )
+        body = self._client.chat(
+            payload,
+            first_seconds=self._first_token_seconds(entry["name"]),
+            idle_seconds=settings.stream_idle_timeout_seconds,
+        )
+        if body.status != 200:
+            raise self._refused(body, entry["name"])
+        translator = ToChunks(_frame(request, answer, entry), context=settings.context_length)
+        return EngineStream(
+            body,
+            LineDecoder(MAX_LINE_BYTES),
+            translator,
+            model=entry["name"],
+            adjusted=adjusted,
+        )
+
+    def models(self) -> list[Model]:
+        """See `Backend.models`."""
+        length = self._settings.context_length
+        models = [to_model(entry, context_length=length) for entry in self._models.installed()]
+        return sorted(models, key=lambda model: model["created"], reverse=True)
+
+    def model(self, name: str) -> Model:
+        """See `Backend.model`."""
+        entry = self._models.resolve(name)
+        return to_model(entry, context_length=self._settings.context_length)
+
+    def status(self) -> EngineStatus:
+        """See `Backend.status`."""
+        status = self._status.get()
+        if isinstance(status, TensoriaError):
+            raise status
+        return status
+
+    def _temperature(self, request: ChatRequest, entry: ollama.ModelEntry) -> float | None:
+        """Return the gateway's default, or None where the client's or the model's own holds."""
+        if "temperature" in request or self._models.has_own_temperature(entry):
+            return None
+        return self._settings.default_temperature
+
+    def _most_tokens(self, model: str) -> int | None:
+        settings = self._settings
+        configured = settings.max_tokens_limit or settings.context_length
+        return configured or self._models.context_in_use(model)
+
+    def _first_token_seconds(self, model: str) -> float:
+        """A cold model may take its time to load: ending the request would abort the load."""
+        settings = self._settings
+        if self._models.is_loaded(model):
+            return settings.timeout_seconds
+        return settings.load_timeout_seconds + settings.timeout_seconds
+
+    def _refused(self, body: Body, model: str) -> TensoriaError:
+        with body:
+            text = body.read_all(MAX_ERROR_BYTES)
+            context = self._settings.context_length
+            if body.status == 400 and context is None:
+                # Asked only for the message: the refusal itself is known.
+                with suppress(TensoriaError):
+                    context = self._models.context_in_use(model, now=True)
+            return to_error(body.status, text, context=context)
+
+    def _fetch_status(self) -> EngineStatus | TensoriaError:
+        """An error is kept as long as a status: a probe must not wait for a dead engine anew."""
+        try:
+            version = self._client.version()
+            installed = [entry["name"] for entry in self._models.installed()]
+        except TensoriaError as error:
+            return error
+        return EngineStatus("ollama", version, tuple(self._warnings(version, installed)))
+
+    def _warnings(self, version: str, installed: list[str]) -> list[str]:
+        default = self._settings.default_model
+        warnings = []
+        if not installed:
+            warnings.append(f"No model is installed; for example: ollama pull {default}")
+        else:
+            try:
+                self._models.resolve(None)
+            except TensoriaError as error:
+                warnings.append(error.message)
+        if _is_older(version, OVERFLOW_SINCE):
+            warnings.append(
+                f"Ollama {version} cuts a prompt that is longer than the context without a word; "
+                "0.12.6 and later refuse it."
+            )
+        return warnings
+
+
+def _frame(request: ChatRequest, answer: AnswerId, entry: ollama.ModelEntry) -> Frame:
+    digest = entry.get("digest")
+    return Frame(
+        id=answer.id,
+        created=answer.created,
+        model=request.get("model") or entry["name"],
+        fingerprint=f"fp_{digest[:10]}" if digest else None,
+        include_usage=wants_usage(request),
+    )
+
+
+def _is_older(version: str, than: tuple[int, ...]) -> bool:
+    """Compare releases; development builds ("0.0.0") and unknown forms count as new."""
+    found = re.match(r"(\d+)\.(\d+)\.(\d+)", version)
+    if found is None:
+        return False
+    parts = tuple(int(part) for part in found.groups())
+    return parts != (0, 0, 0) and parts < than

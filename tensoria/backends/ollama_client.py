@@ -1,0 +1,78 @@
+"""Ollama's native API, one method an endpoint; nothing above this file knows a path.
+
+Source: github.com/ollama/ollama docs/api.md, releases 0.9.6 to 0.32.15.
+"""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import orjson
+
+from tensoria.backends.body import Body
+from tensoria.backends.transport import Transport
+from tensoria.errors import BackendError, RequestError
+from tensoria.translate.errors import to_error
+from tensoria.wire import ollama
+
+# Lists and versions are answered at once by an Ollama that lives.
+CONTROL_SECONDS = 10.0
+
+
+class OllamaClient:
+    """Speaks to one Ollama; every method raises BackendError and its kin, and nothing else."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def version(self) -> str:
+        """Return the release, such as "0.32.15" (development builds say "0.0.0")."""
+        return str(self._object("GET", "/api/version").get("version", "unknown"))
+
+    def tags(self) -> list[ollama.ModelEntry]:
+        """Return the installed models; 0.32.15 does not sort them by date."""
+        return cast("list[ollama.ModelEntry]", self._list("/api/tags"))
+
+    def ps(self) -> list[ollama.RunningModel]:
+        """Return the loaded models."""
+        return cast("list[ollama.RunningModel]", self._list("/api/ps"))
+
+    def show(self, model: str) -> ollama.ModelDetails:
+        """Return a model's details; raises ModelNotFound when it has gone."""
+        return cast("ollama.ModelDetails", self._object("POST", "/api/show", {"model": model}))
+
+    def chat(
+        self, payload: ollama.ChatRequest, *, first_seconds: float, idle_seconds: float
+    ) -> Body:
+        """Return the open answer of /api/chat, whose status the caller has to look at.
+
+        Before 0.12.6 an error before the first token comes with status 200, as the first line.
+        """
+        return self._transport.open(
+            "/api/chat", payload, first_seconds=first_seconds, idle_seconds=idle_seconds
+        )
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._transport.close()
+
+    def _list(self, path: str) -> list[Mapping[str, Any]]:
+        entries = self._object("GET", path).get("models")
+        if not isinstance(entries, list):
+            return []
+        return [e for e in entries if isinstance(e, dict) and isinstance(e.get("name"), str)]
+
+    def _object(self, method: str, path: str, payload: object = None) -> dict[str, Any]:
+        status, body = self._transport.json(method, path, payload, seconds=CONTROL_SECONDS)
+        if status != 200:
+            error = to_error(status, body)
+            if method == "GET" and isinstance(error, RequestError):
+                # What stands there is no Ollama; the client's model or request is not at fault.
+                raise BackendError(f"The engine does not serve {path}: is that an Ollama?")
+            raise error
+        try:
+            answer = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise BackendError("The engine's answer is not a JSON object: is that an Ollama?")
+        return answer

@@ -1,0 +1,99 @@
+"""Which models an Ollama has: names, what is loaded, and what a model says of itself.
+
+Everything here is at most two seconds old, so that a request costs no question of its own.
+"""
+
+import time
+
+from tensoria.backends.ollama_client import OllamaClient
+from tensoria.backends.recent import Recent
+from tensoria.errors import InvalidRequest, ModelNotFound
+from tensoria.translate.models import names_a_temperature
+from tensoria.translate.names import canonical, is_cloud, not_found_message
+from tensoria.wire import ollama
+
+MAX_AGE_SECONDS = 2.0
+# A model pulled a moment ago is found; a client that repeats a wrong name does not flood Ollama.
+MAX_AGE_ON_A_MISS_SECONDS = 0.5
+
+
+class OllamaModels:
+    """The models of one Ollama; shared by all threads of a worker."""
+
+    def __init__(self, client: OllamaClient, *, default: str, allow_cloud: bool) -> None:
+        self._client = client
+        self._default = default
+        self._allow_cloud = allow_cloud
+        self._installed = Recent(self._fetch_installed, max_age_seconds=MAX_AGE_SECONDS)
+        self._running = Recent(self._fetch_running, max_age_seconds=MAX_AGE_SECONDS)
+        self._own_temperature: dict[tuple[str, str], bool] = {}
+
+    def installed(self) -> list[ollama.ModelEntry]:
+        """Return the entries of /api/tags, in its order."""
+        return list(self._installed.get().values())
+
+    def resolve(self, name: str | None) -> ollama.ModelEntry:
+        """Return the installed model that a client means; no name means DEFAULT_MODEL.
+
+        Raises ModelNotFound with the line that installs it, and InvalidRequest for a model that
+        would run on somebody else's machine.
+        """
+        wanted = name or self._default
+        if is_cloud(wanted):
+            self._check_cloud()
+            return {"name": wanted, "modified_at": ""}
+        key = canonical(wanted)
+        entry = self._installed.get().get(key)
+        if entry is None:
+            fresh = time.monotonic() - MAX_AGE_ON_A_MISS_SECONDS
+            entry = self._installed.newer_than(fresh).get(key)
+        if entry is None:
+            raise ModelNotFound(self._missing(name))
+        if entry.get("remote_host"):
+            self._check_cloud()
+        return entry
+
+    def is_loaded(self, name: str) -> bool:
+        """Tell whether a model was in memory at most two seconds ago."""
+        return canonical(name) in self._running.get()
+
+    def context_in_use(self, name: str, *, now: bool = False) -> int | None:
+        """Return a loaded model's context in tokens (Ollama 0.10.0 and later), if told.
+
+        `now` asks anew: a model that was just loaded is not in a list of two seconds ago.
+        """
+        fresh = time.monotonic() - MAX_AGE_ON_A_MISS_SECONDS
+        loaded = self._running.newer_than(fresh) if now else self._running.get()
+        entry = loaded.get(canonical(name))
+        return entry.get("context_length") if entry else None
+
+    def has_own_temperature(self, entry: ollama.ModelEntry) -> bool:
+        """Tell whether the model's file sets a temperature; asked once for each digest."""
+        key = (entry["name"], entry.get("digest", ""))
+        if key not in self._own_temperature:
+            details = self._client.show(entry["name"])
+            self._own_temperature[key] = names_a_temperature(details.get("parameters"))
+        return self._own_temperature[key]
+
+    def _fetch_installed(self) -> dict[str, ollama.ModelEntry]:
+        return {canonical(entry["name"]): entry for entry in self._client.tags()}
+
+    def _fetch_running(self) -> dict[str, ollama.RunningModel]:
+        return {canonical(entry["name"]): entry for entry in self._client.ps()}
+
+    def _check_cloud(self) -> None:
+        if not self._allow_cloud:
+            raise InvalidRequest(
+                "This model runs on another company's machines, and prompts stay here: cloud "
+                "models are off (ALLOW_CLOUD_MODELS).",
+                param="model",
+                code="model_not_allowed",
+            )
+
+    def _missing(self, name: str | None) -> str:
+        installed = [entry["name"] for entry in self._installed.get().values()]
+        wanted = name or self._default
+        pull = f" To install it: ollama pull {wanted[:100]}"
+        if name:
+            return not_found_message(wanted, installed, pull)
+        return f"The default model '{wanted}' (DEFAULT_MODEL) is not installed.{pull}"

@@ -1,0 +1,95 @@
+"""An open answer of an engine, whichever dialect it speaks."""
+
+from collections.abc import Callable, Iterable
+from typing import Protocol, Self
+
+from tensoria.backends.body import Body
+from tensoria.backends.failures import to_backend_error
+from tensoria.backends.framing import FramingError
+from tensoria.errors import BackendError, TensoriaError
+from tensoria.wire.openai import Chunk, Usage
+
+# One line holds one token, or a whole answer from an engine that did not stream.
+MAX_LINE_BYTES = 16 * 1024 * 1024
+MAX_ERROR_BYTES = 1024 * 1024
+
+
+class Decoder(Protocol):
+    """Bytes to lines or events."""
+
+    def feed(self, data: bytes) -> list[bytes]: ...
+
+    def flush(self) -> list[bytes]: ...
+
+
+class Translator(Protocol):
+    """Lines or events to chunks; see `translate.chat.ToChunks` for its states."""
+
+    finished: bool
+    error: TensoriaError | None
+    usage: Usage | None
+
+    def feed(self, lines: Iterable[bytes]) -> list[Chunk]: ...
+
+
+class EngineStream:
+    """A `ChatStream`: body, decoder and translator, one after the other."""
+
+    def __init__(
+        self,
+        body: Body,
+        decoder: Decoder,
+        translator: Translator,
+        *,
+        model: str,
+        adjusted: dict[str, str],
+    ) -> None:
+        self.model = model
+        self.adjusted = adjusted
+        self._body = body
+        self._decoder = decoder
+        self._translator = translator
+        # What the opener wants done once, after the connection is given back.
+        self.on_close: Callable[[], None] | None = None
+
+    @property
+    def finished(self) -> bool:
+        return self._translator.finished
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._translator.usage
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> list[Chunk]:
+        """Return the chunks of the next receive; what came before an error comes first."""
+        translator = self._translator
+        if translator.finished:
+            raise StopIteration
+        if translator.error:
+            raise translator.error
+        data = self._body.read()
+        chunks = translator.feed(self._lines(data))
+        if not data and not translator.finished and not translator.error:
+            translator.error = BackendError("The engine ended the answer in the middle.")
+        if chunks:
+            self._body.flowing()
+        elif translator.error:
+            raise translator.error
+        return chunks
+
+    def close(self) -> None:
+        on_close, self.on_close = self.on_close, None
+        try:
+            self._body.close(drain=self._translator.finished)
+        finally:
+            if on_close:
+                on_close()
+
+    def _lines(self, data: bytes) -> list[bytes]:
+        try:
+            return self._decoder.feed(data) if data else self._decoder.flush()
+        except FramingError as error:
+            raise to_backend_error(error) from error

@@ -1,0 +1,85 @@
+"""The pooled session to one engine, and the map from its failures to ours.
+
+Requests are prepared by hand and go through `session.get_adapter(url).send(prepared)`:
+`session.post` merges settings, cookies and redirects that an engine on a fixed address does not
+need, for a quarter of the whole cost of a request.
+"""
+
+import time
+
+import orjson
+import requests
+from requests.structures import CaseInsensitiveDict
+
+from tensoria.backends.body import Body
+from tensoria.backends.connection import EngineAdapter
+from tensoria.backends.failures import CAUGHT, to_backend_error
+
+CONNECT_TIMEOUT_SECONDS = 5.0
+# Beyond the slots: lists of models, /ready and the like while all slots are taken.
+SPARE_CONNECTIONS = 8
+MAX_CONTROL_BODY_BYTES = 64 * 1024 * 1024
+
+
+class Transport:
+    """One engine's address, its headers and its pool; safe for all threads of a worker."""
+
+    def __init__(self, base_url: str, *, concurrency: int, api_key: str | None = None) -> None:
+        self._session = requests.Session()
+        # A proxy or a netrc of the environment is not meant for the engine.
+        self._session.trust_env = False
+        pool = concurrency + SPARE_CONNECTIONS
+        adapter = EngineAdapter(pool_connections=1, pool_maxsize=pool, pool_block=False)
+        self._session.mount(base_url, adapter)
+        self._adapter = self._session.get_adapter(base_url)
+        self._base_url = base_url
+        self._headers: dict[str, str | bytes] = {"Accept": "*/*", "User-Agent": "tensoria"}
+        if api_key:
+            # As bytes: http.client takes no text beyond latin-1.
+            self._headers["Authorization"] = f"Bearer {api_key}".encode()
+
+    def open(
+        self, path: str, payload: object, *, first_seconds: float, idle_seconds: float
+    ) -> Body:
+        """POST `payload` as JSON and return the open body once the head has come.
+
+        The first token has to come within `first_seconds` of now, and each receive after it
+        within `idle_seconds`. Raises BackendUnavailable, BackendTimeout or BackendError.
+        """
+        deadline = time.monotonic() + first_seconds
+        response = self._send("POST", path, payload, first_seconds)
+        return Body(response, deadline=deadline, idle_seconds=idle_seconds)
+
+    def json(
+        self, method: str, path: str, payload: object = None, *, seconds: float
+    ) -> tuple[int, bytes]:
+        """Ask for a small document; returns the status and the whole body."""
+        with Body(
+            self._send(method, path, payload, seconds),
+            deadline=time.monotonic() + seconds,
+            idle_seconds=seconds,
+        ) as body:
+            return body.status, body.read_all(MAX_CONTROL_BODY_BYTES)
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self._session.close()
+
+    def _send(
+        self, method: str, path: str, payload: object, read_seconds: float
+    ) -> requests.Response:
+        prepared = requests.PreparedRequest()
+        prepared.method = method
+        prepared.url = self._base_url + path
+        prepared.headers = CaseInsensitiveDict(self._headers)
+        if payload is not None:
+            data = orjson.dumps(payload)
+            prepared.body = data
+            prepared.headers["Content-Type"] = "application/json"
+            prepared.headers["Content-Length"] = str(len(data))
+        try:
+            return self._adapter.send(
+                prepared, stream=True, timeout=(CONNECT_TIMEOUT_SECONDS, read_seconds)
+            )
+        except CAUGHT as error:
+            raise to_backend_error(error) from error
