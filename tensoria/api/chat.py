@@ -1,0 +1,27 @@
+"""POST /v1/chat/completions."""
+
+import time
+
+from flask import Blueprint, Response
+
+from tensoria.api.ids import new_id
+from tensoria.api.json import json_body
+from tensoria.api.notices import tell
+from tensoria.api.services import services
+from tensoria.api.streaming import stream_answer, whole_answer
+from tensoria.backends.base import AnswerId
+from tensoria.schemas import chat as schema
+
+bp = Blueprint("chat", __name__, url_prefix="/v1")
+
+
+@bp.post("/chat/completions")
+def create_chat_completion() -> Response:
+    """Answer a chat, streamed or whole."""
+    loaded = schema.load(json_body())
+    answer_id = AnswerId(new_id("chatcmpl-"), int(time.time()))
+    stream = services().backend.chat(loaded.request, answer_id)
+    answer = stream_answer if loaded.request.get("stream") else whole_answer
+    response = answer(stream)
+    tell(response, loaded.ignored, stream.adjusted)
+    return response

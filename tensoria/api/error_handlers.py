@@ -1,0 +1,83 @@
+"""Every failure becomes OpenAI's envelope: ours, Flask's, and the ones nobody foresaw."""
+
+import logging
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import (
+    HTTPException,
+    RequestEntityTooLarge,
+)
+from werkzeug.exceptions import (
+    MethodNotAllowed as WerkzeugMethodNotAllowed,
+)
+from werkzeug.exceptions import (
+    NotFound as WerkzeugNotFound,
+)
+
+from tensoria.api.json import json_response
+from tensoria.api.paths import describe_missing
+from tensoria.api.record import CLIENT_CLOSED_REQUEST, record
+from tensoria.api.services import services
+from tensoria.errors import (
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    RequestTooLarge,
+    TensoriaError,
+)
+
+_log = logging.getLogger("tensoria.api")
+
+
+class ClientGone(Exception):
+    """Nobody waits for the answer any more; what was open has been closed."""
+
+
+def install(app: Flask) -> None:
+    """Register the handlers."""
+    app.register_error_handler(TensoriaError, error_response)
+    app.register_error_handler(HTTPException, _http_exception)
+    app.register_error_handler(ClientGone, _client_gone)
+    app.register_error_handler(Exception, internal_error_response)
+
+
+def error_response(error: TensoriaError) -> Response:
+    """Return the answer for an error of ours."""
+    record().fields["error"] = error.code
+    response = json_response(error.envelope(), error.status)
+    response.headers.update(error.headers)
+    return response
+
+
+def internal_error_response(error: Exception) -> Response:
+    """Answer for a fault of ours: the log names its class and place, the client gets neither."""
+    return error_response(internal_error(error))
+
+
+def internal_error(error: Exception) -> InternalError:
+    """Log a fault of ours and return what the client may know of it."""
+    _log.error("internal error", exc_info=error)
+    return InternalError("Something went wrong inside the service; its log names the place.")
+
+
+def _client_gone(_: ClientGone) -> Response:
+    return Response(status=CLIENT_CLOSED_REQUEST)
+
+
+def _http_exception(error: HTTPException) -> Response:
+    response = error_response(_translated(error))
+    if isinstance(error, WerkzeugMethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return response
+
+
+def _translated(error: HTTPException) -> TensoriaError:
+    if isinstance(error, WerkzeugNotFound):
+        return NotFound(describe_missing(request.path))
+    if isinstance(error, WerkzeugMethodNotAllowed):
+        return MethodNotAllowed(f"{request.path[:200]} does not take {request.method[:20]}.")
+    if isinstance(error, RequestEntityTooLarge):
+        limit = services().settings.max_body_bytes / 1024 / 1024
+        return RequestTooLarge(f"The body is longer than {limit:g} MB (MAX_BODY_MB).")
+    return InvalidRequest("The request cannot be read.", code="invalid_request")

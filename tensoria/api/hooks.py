@@ -1,0 +1,79 @@
+"""Around every request: its id, its key, its headers and its log line."""
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from flask import Flask, Response, g, request
+
+from tensoria.api.cors import Cors
+from tensoria.api.ids import new_id
+from tensoria.api.record import Record, record
+from tensoria.api.services import services
+from tensoria.logs import request_id
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+# A request with one of these came through a proxy, and its address is the proxy's.
+_FORWARDED = ("X-Forwarded-For", "X-Real-IP", "Forwarded")
+
+
+def install(app: Flask, cors: Cors) -> None:
+    """Put the hooks on an app; `before_request` runs for unknown paths too."""
+
+    def begin() -> Response | None:
+        identify()
+        preflight = cors.preflight()
+        if preflight is None:
+            check_key()
+        return preflight
+
+    def end(response: Response) -> Response:
+        current = record()
+        current.status = response.status_code
+        response.headers["X-Request-ID"] = str(current.fields["request_id"])
+        cors.mark(response)
+        if not current.streams:
+            current.write()
+        return response
+
+    app.before_request(begin)
+    app.after_request(end)
+
+
+def identify() -> None:
+    """Take the client's X-Request-ID if it is harmless in a log line, else make one."""
+    asked = request.headers.get("X-Request-ID", "")
+    current = asked if _REQUEST_ID.fullmatch(asked) else new_id("req_")
+    request_id.set(current)
+    g.record = Record(request.method, request.path, current, request.remote_addr)
+
+
+def check_key() -> None:
+    """Fail closed: every path but these needs the key, paths that do not exist included."""
+    if request.path == "/health" or (request.path == "/ready" and _is_local()):
+        return
+    services().keys.check(_offered())
+
+
+def _offered() -> Iterator[bytes]:
+    """Yield the keys that the request carries; an empty second header is common, and no key."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    # Blanks and tabs alone: as latin-1, the last byte of a UTF-8 key may look like a space ("à").
+    token = token.strip(" \t")
+    if scheme.lower() == "bearer" and token:
+        yield token.encode("latin-1")
+    key = request.headers.get("X-API-Key", "").strip(" \t")
+    if key:
+        yield key.encode("latin-1")
+
+
+def _is_local() -> bool:
+    """Tell whether the request was made on this machine, not only passed on by a proxy here."""
+    if any(name in request.headers for name in _FORWARDED):
+        return False
+    try:
+        address = ip_address(request.remote_addr or "")
+    except ValueError:
+        return False
+    # On a socket for both families an IPv4 client has an IPv6 address (::ffff:127.0.0.1).
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback

@@ -1,0 +1,47 @@
+"""What the views need, built once by `create_app` and kept in `app.extensions`."""
+
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from flask import current_app, request
+
+from tensoria.admission.keys import Keys
+from tensoria.backends.base import Backend
+from tensoria.config import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One of each for a worker."""
+
+    settings: Settings
+    keys: Keys
+    backend: Backend
+
+
+class Client(Protocol):
+    """Who waits for the answer; the server puts one into `environ["tensoria.client"]`."""
+
+    def gone(self) -> bool:
+        """Tell, without waiting, whether the connection was closed from the other side."""
+        ...
+
+
+class UnwatchedClient:
+    """The client under a server that cannot tell: never gone."""
+
+    def gone(self) -> bool:
+        return False
+
+
+_UNWATCHED = UnwatchedClient()
+
+
+def services() -> Services:
+    """Return the current app's services."""
+    return cast("Services", current_app.extensions["tensoria"])
+
+
+def client() -> Client:
+    """Return the current request's client."""
+    return cast("Client", request.environ.get("tensoria.client", _UNWATCHED))

@@ -1,0 +1,177 @@
+"""A chat's answer on the wire: server-sent events, NDJSON, or one whole document.
+
+Every stream ends in exactly one of: finish chunk and [DONE], or an error event.
+Source: platform.openai.com/docs/api-reference/chat/streaming
+"""
+
+import time
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Self
+
+import orjson
+from flask import Response, request
+
+from tensoria.api.error_handlers import ClientGone, internal_error
+from tensoria.api.json import json_response
+from tensoria.api.record import CLIENT_CLOSED_REQUEST, Record, record
+from tensoria.api.services import Client, client
+from tensoria.backends.base import ChatStream
+from tensoria.errors import BackendError, TensoriaError
+from tensoria.translate.chunks import ToCompletion
+from tensoria.wire.openai import Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How one object is put on the wire, and what follows the last one."""
+
+    mimetype: str
+    before: bytes
+    after: bytes
+    done: bytes
+
+    def encode(self, objects: Iterable[object]) -> bytes:
+        """Return the objects as events, in one piece."""
+        dumps, before, after = orjson.dumps, self.before, self.after
+        return b"".join([before + dumps(each) + after for each in objects])
+
+
+# After so many chunks an answer lets the others run (under gevent, where sleeping is giving way):
+# an engine that is always ahead of us would otherwise keep the worker for itself. Chunks and not
+# blocks, because one block of such an engine holds hundreds.
+CHUNKS_PER_TURN = 64
+
+SSE = Encoding("text/event-stream", b"data: ", b"\n\n", b"data: [DONE]\n\n")
+NDJSON = Encoding("application/x-ndjson", b"", b"\n", b"")
+
+
+def stream_answer(stream: ChatStream) -> Response:
+    """Return a streamed response; an error before the first chunk is raised, with its status."""
+    encoding = NDJSON if "application/x-ndjson" in request.headers.get("Accept", "") else SSE
+    current, watched = record(), client()
+    try:
+        first = _first_chunks(stream, watched)
+    except BaseException:
+        stream.close()
+        raise
+    current.streams = True
+    events = Events(first, stream, encoding, current, watched)
+    response = Response(events, mimetype=encoding.mimetype, direct_passthrough=True)
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers["X-Accel-Buffering"] = "no"
+    return response
+
+
+def whole_answer(stream: ChatStream) -> Response:
+    """Add a stream up to one document; raises what the engine raises, or ClientGone."""
+    collected, watched, current = ToCompletion(), client(), record()
+    with closing(stream):
+        turn = Turn()
+        for chunks in stream:
+            collected.feed(chunks)
+            if not stream.finished and watched.gone():
+                raise ClientGone
+            turn.took(chunks)
+        _note(current, stream)
+    return json_response(collected.completion())
+
+
+def _first_chunks(stream: ChatStream, watched: Client) -> list[Chunk]:
+    for chunks in stream:
+        if not stream.finished and watched.gone():
+            raise ClientGone
+        if chunks:
+            return chunks
+    raise BackendError("The engine ended the answer without a word.")
+
+
+def _note(current: Record, stream: ChatStream) -> None:
+    current.fields["model"] = stream.model
+    if stream.usage:
+        current.fields["prompt_tokens"] = stream.usage["prompt_tokens"]
+        current.fields["completion_tokens"] = stream.usage["completion_tokens"]
+
+
+class Turn:
+    """How much of the worker's time an answer has had since it last let the others run."""
+
+    def __init__(self) -> None:
+        self._chunks = 0
+
+    def took(self, chunks: list[Chunk]) -> None:
+        """Count a block, and give way when the turn is over."""
+        self._chunks += len(chunks) + 1
+        if self._chunks > CHUNKS_PER_TURN:
+            self._chunks = 0
+            time.sleep(0)
+
+
+class Events:
+    """The response's iterable. An object, not a generator: one that is closed before its first
+    `next` would never run its `finally`, and the engine would go on for nobody."""
+
+    def __init__(
+        self,
+        first: list[Chunk],
+        stream: ChatStream,
+        encoding: Encoding,
+        current: Record,
+        watched: Client,
+    ) -> None:
+        self._first: list[Chunk] | None = first
+        self._stream = stream
+        self._encoding = encoding
+        self._record = current
+        self._client = watched
+        self._over = False
+        self._turn = Turn()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._over:
+            raise StopIteration
+        try:
+            return self._next_events()
+        except StopIteration:
+            return self._failed(BackendError("The engine ended the answer in the middle."))
+        except TensoriaError as error:
+            return self._failed(error)
+        except Exception as error:  # noqa: BLE001  # a stream must not end without a word
+            return self._failed(internal_error(error))
+
+    def close(self) -> None:
+        """Called by the server in every case; frees the engine if the client left early."""
+        if not self._over:
+            self._over = True
+            self._record.status = CLIENT_CLOSED_REQUEST
+        _note(self._record, self._stream)
+        try:
+            self._stream.close()
+        finally:
+            self._record.write()
+
+    def _next_events(self) -> bytes:
+        chunks, self._first = self._first, None
+        while not chunks:
+            chunks = next(self._stream)
+            # The first write to a client that left still succeeds: without a look the engine
+            # would work on until the second.
+            if not self._stream.finished and self._client.gone():
+                self.close()
+                return b""
+        self._turn.took(chunks)
+        data = self._encoding.encode(chunks)
+        if self._stream.finished:
+            self._over = True
+            return data + self._encoding.done
+        return data
+
+    def _failed(self, error: TensoriaError) -> bytes:
+        self._over = True
+        self._record.status = error.status
+        self._record.fields["error"] = error.code
+        return self._encoding.encode([error.envelope()])

@@ -1,0 +1,35 @@
+"""The composition root: the only module that knows every room."""
+
+from flask import Flask
+
+from tensoria.admission.keys import Keys
+from tensoria.api import chat, error_handlers, health, hooks, models
+from tensoria.api.cors import Cors
+from tensoria.api.paths import Slashes
+from tensoria.api.services import Services
+from tensoria.backends.base import Backend
+from tensoria.backends.ollama import OllamaBackend
+from tensoria.backends.openai_compatible import OpenAIBackend
+from tensoria.config import Settings
+
+
+def create_app(settings: Settings, backend: Backend | None = None) -> Flask:
+    """Build the WSGI app for these settings; tests may bring a backend of their own."""
+    app = Flask("tensoria", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.extensions["tensoria"] = Services(
+        settings=settings,
+        keys=Keys(settings.api_keys),
+        backend=backend or create_backend(settings),
+    )
+    hooks.install(app, Cors(settings.cors_origins))
+    error_handlers.install(app)
+    for blueprint in (chat.bp, models.bp, health.bp):
+        app.register_blueprint(blueprint)
+    app.wsgi_app = Slashes(app.wsgi_app)  # type: ignore[method-assign]
+    return app
+
+
+def create_backend(settings: Settings) -> Backend:
+    """Return the engine that the settings name."""
+    return OpenAIBackend(settings) if settings.engine == "openai" else OllamaBackend(settings)

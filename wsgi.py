@@ -1,0 +1,11 @@
+"""The WSGI app, for gunicorn and any other server: `wsgi:app`."""
+
+import os
+
+from tensoria import logs
+from tensoria.app import create_app
+from tensoria.config import Settings, environment
+
+settings = Settings.from_env(environment(os.environ))
+logs.configure(settings.log_level, settings.log_format)
+app = create_app(settings)
