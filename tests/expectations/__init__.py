@@ -1,0 +1,50 @@
+"""What the gateway must make of each recording, judged and written down by a person.
+
+Nothing here was made by running Tensoria. A recording without an expectation fails the suite, and
+so does an expectation without a recording.
+
+| module | recordings of |
+| --- | --- |
+| `answers` | chats that end well |
+| `refusals` | errors of /api/chat, and paths that are not there |
+| `faults` | processes that were killed or stopped |
+| `about` | what an engine says of itself: version, models, what is loaded |
+"""
+
+import pytest
+
+from tests.expectations import about, answers, faults, refusals
+from tests.expectations.shapes import (
+    Answer,
+    Broken,
+    Context,
+    Expectation,
+    ModelList,
+    NotAsked,
+    Ready,
+    Refused,
+    Told,
+)
+
+# Before anybody imports it, so that a failing check shows its values.
+pytest.register_assert_rewrite("tests.expectations.checks")
+
+EXPECTATIONS: dict[tuple[str, str], Expectation] = {
+    (release, name): expectation
+    for room in (answers, refusals, faults, about)
+    for name, by_release in room.EXPECTED.items()
+    for release, expectation in by_release.items()
+}
+
+__all__ = [
+    "EXPECTATIONS",
+    "Answer",
+    "Broken",
+    "Context",
+    "Expectation",
+    "ModelList",
+    "NotAsked",
+    "Ready",
+    "Refused",
+    "Told",
+]

@@ -1,0 +1,106 @@
+"""The kinds of expectation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A text too long to write out: how it begins and ends, and its length in characters."""
+
+    begins: str
+    ends: str
+    characters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status 200: this text, for this reason, with these counts of tokens."""
+
+    text: str | Excerpt
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An error before the first chunk: its true status, streaming or not.
+
+    `says` are words that the message must hold. `at` are the engine's paths that answer with the
+    recording; with /api/tags among them the model list is asked for as well.
+    """
+
+    status: int
+    code: str
+    param: str | None = None
+    says: tuple[str, ...] = ()
+    at: tuple[str, ...] = ("/api/chat",)
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A stream that breaks: this text, then an error event and no [DONE].
+
+    Not streaming it is the error alone, with its status.
+    """
+
+    text: str
+    status: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelList:
+    """GET /v1/models: these ids in any order, all made in one second and owned by one owner."""
+
+    ids: frozenset[str]
+    created: int
+    owned_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """GET /ready: 200, this version of the engine; a warning when it cannot refuse overflows."""
+
+    version: str
+    warned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What /api/ps tells of the context in use: the number that an overflow's message names.
+
+    None: the message names no number, and the code is the same.
+    """
+
+    tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What /api/show tells, together with what the same engine's /api/chat would answer.
+
+    `chat` names the recording for /api/chat, None the fake's own "Hello". `temperature` is what
+    must go up to the engine when the client names none.
+    """
+
+    outcome: Answer | Refused
+    chat: str | None = None
+    temperature: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotAsked:
+    """The gateway never asks this: the recording is what the fake's own answer must equal."""
+
+
+Expectation = Answer | Refused | Broken | ModelList | Ready | Context | Told | NotAsked
+ByRelease = Mapping[str, Expectation]
+
+A, B, C = "0.9.6", "0.24.0", "0.32.15"
+
+
+def everywhere(expectation: Expectation) -> ByRelease:
+    """The same for the three releases."""
+    return dict.fromkeys((A, B, C), expectation)
