@@ -1,0 +1,34 @@
+"""What gunicorn is told; `gunicorn.conf.py` and `tensoria serve` both use it.
+
+Source: docs.gunicorn.org/en/stable/settings.html, release 27.
+"""
+
+from typing import Any
+
+from tensoria import logs
+from tensoria.config import Settings
+
+# gunicorn's own default of 1000 would also be the cap on open streams.
+WORKER_CONNECTIONS = 4096
+# Longer than nginx's 60 s for idle upstream connections, so that nginx is the one that closes.
+KEEPALIVE_SECONDS = 75
+
+
+def gunicorn_settings(settings: Settings) -> dict[str, Any]:
+    """Return gunicorn's settings by their names there."""
+    host = f"[{settings.api_host}]" if ":" in settings.api_host else settings.api_host
+    return {
+        "bind": f"{host}:{settings.api_port}",
+        "workers": settings.workers,
+        "worker_class": "tensoria.server.worker.TensoriaWorker",
+        "worker_connections": WORKER_CONNECTIONS,
+        "keepalive": KEEPALIVE_SECONDS,
+        # gevent patches in the worker, before it loads the app: preloading would import ssl
+        # unpatched.
+        "preload_app": False,
+        "control_socket_disable": True,
+        "logger_class": "tensoria.server.log.Logger",
+        "logconfig_dict": logs.config(settings.log_level, settings.log_format),
+        "loglevel": settings.log_level.lower(),
+        "proc_name": "tensoria",
+    }
