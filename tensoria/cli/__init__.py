@@ -1,0 +1,59 @@
+"""The command line: one module a command, which alone is imported when it is chosen.
+
+May import everything; nothing imports it. `serve` becomes gunicorn's arbiter, whose workers patch
+the standard library: nothing here may load ssl (requests, http.client) before they have.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tensoria import __version__
+from tensoria.cli.failures import CommandError
+from tensoria.config import ConfigError
+from tensoria.engine.failures import EngineError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 1 it failed, 2 a setting or an option is wrong."""
+    args = _parser().parse_args(argv)
+    command = importlib.import_module(f"{__name__}.{args.command}")
+    try:
+        code: int = command.run(args)
+    except ConfigError as exc:
+        return _refuse(exc, 2)
+    except (CommandError, EngineError) as exc:
+        return _refuse(exc, 1)
+    return code
+
+
+def _refuse(exc: Exception, code: int) -> int:
+    print(f"tensoria: {exc}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tensoria", description="An OpenAI-compatible API in front of Ollama."
+    )
+    parser.add_argument("--version", action="version", version=f"tensoria {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("serve", help="serve the API in front of the engine that the settings name")
+    up = commands.add_parser(
+        "up", help="find an engine, or start a small one of our own, and serve the API"
+    )
+    up.add_argument(
+        "--embedded", action="store_true", help="use the embedded engine, even beside an Ollama"
+    )
+    up.add_argument(
+        "--model",
+        type=Path,
+        metavar="PATH",
+        help="a GGUF file for the embedded engine instead of its demo model; implies --embedded",
+    )
+    up.add_argument(
+        "--fetch-only", action="store_true", help="fetch the embedded engine and its model, no more"
+    )
+    return parser
