@@ -1,0 +1,23 @@
+FROM python:3.12-slim-bookworm AS build
+RUN python3 -m venv /opt/tensoria
+WORKDIR /src
+COPY . .
+RUN /opt/tensoria/bin/pip install --no-cache-dir .
+
+FROM python:3.12-slim-bookworm
+RUN useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin tensoria
+COPY --from=build /opt/tensoria /opt/tensoria
+# Inside a container every address but loopback is the outside. Who may reach it is decided where
+# the port is published, so a key is asked for unless API_BIND says that this is loopback.
+ENV PATH=/opt/tensoria/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    API_HOST=0.0.0.0 \
+    API_PORT=8002
+USER tensoria
+WORKDIR /tmp
+EXPOSE 8002
+# gunicorn's word for "finish what you are answering, then stop".
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=15s \
+    CMD ["python3", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ['API_PORT'] + '/health', timeout=4)"]
+CMD ["tensoria", "serve"]
