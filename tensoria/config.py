@@ -65,6 +65,7 @@ class Settings:
     engine_base_url: str
     engine_api_key: str | None = field(repr=False)
     engine_label: str | None
+    embedded_model: str | None
     allow_cloud_models: bool
     timeout_seconds: float
     load_timeout_seconds: float
@@ -89,7 +90,7 @@ class Settings:
         ollama_url = env.url("OLLAMA_BASE_URL", f"http://127.0.0.1:{ollama_port}")
         if engine == "openai" and not env.text("ENGINE_BASE_URL"):
             raise ConfigError("ENGINE_BASE_URL must be set when ENGINE=openai")
-        engine_url = env.url("ENGINE_BASE_URL", ollama_url)
+        engine_url = _with_version(env.url("ENGINE_BASE_URL", ollama_url))
         parallel = env.integer("OLLAMA_NUM_PARALLEL", 1, minimum=1)
         settings = cls(
             api_keys=env.words("API_KEY"),
@@ -101,6 +102,7 @@ class Settings:
             engine_base_url=ollama_url if engine == "ollama" else engine_url,
             engine_api_key=env.text("ENGINE_API_KEY"),
             engine_label=env.text("ENGINE_LABEL"),
+            embedded_model=env.text("EMBEDDED_MODEL"),
             allow_cloud_models=env.boolean("ALLOW_CLOUD_MODELS"),
             timeout_seconds=env.number("OLLAMA_TIMEOUT", 120),
             load_timeout_seconds=env.number("LOAD_TIMEOUT", 600),
@@ -239,6 +241,11 @@ def _is_base_url(value: str) -> bool:
     except ValueError:
         return False
     return valid and not re.search(r"[\s@?#]", value)
+
+
+def _with_version(base_url: str) -> str:
+    """Clients of OpenAI name the address with /v1, servers print it without: take both."""
+    return base_url if urlsplit(base_url).path.strip("/") else f"{base_url}/v1"
 
 
 def _bounded(name: str, value: str, minimum: float, maximum: float) -> float:

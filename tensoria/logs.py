@@ -88,6 +88,8 @@ def config(level: str, log_format: str) -> dict[str, Any]:
         "root": {"level": level if level in _QUIET else "WARNING", "handlers": ["stderr"]},
         "loggers": {
             "tensoria": {"level": level},
+            # It warns of each connection that more requests at once than the pool holds have left.
+            "urllib3.connectionpool": {"level": "ERROR"},
             # gunicorn gives its loggers handlers of its own; theirs would double each line.
             "gunicorn.error": {"level": level, "handlers": [], "propagate": True},
             "gunicorn.access": {"level": level, "handlers": [], "propagate": True},

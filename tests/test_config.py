@@ -25,6 +25,7 @@ DEFAULTS = {
     "engine_base_url": "http://127.0.0.1:11434",
     "engine_api_key": None,
     "engine_label": None,
+    "embedded_model": None,
     "allow_cloud_models": False,
     "timeout_seconds": 120,
     "load_timeout_seconds": 600,
@@ -47,6 +48,7 @@ GOOD = [
     ("API_KEY", " one , two,,three ", "api_keys", ("one", "two", "three")),
     ("API_KEY", "chave-ç", "api_keys", ("chave-ç",)),
     ("API_KEY", "   ", "api_keys", ()),
+    ("EMBEDDED_MODEL", "own.gguf", "embedded_model", "own.gguf"),
     ("API_HOST", "localhost", "api_host", "localhost"),
     ("API_HOST", "::1", "api_host", "::1"),
     ("API_HOST", "[::1]", "api_host", "::1"),
@@ -257,6 +259,18 @@ def test_base_url_wins_over_the_port() -> None:
 def test_openai_engine_is_asked_at_its_own_address() -> None:
     settings = read(ENGINE="openai", ENGINE_BASE_URL="http://127.0.0.1:8080/v1/")
     assert (settings.engine, settings.engine_base_url) == ("openai", "http://127.0.0.1:8080/v1")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("http://gpu:8080", "http://gpu:8080/v1"),
+        ("http://gpu:8080/", "http://gpu:8080/v1"),
+        ("http://gpu:8080/openai", "http://gpu:8080/openai"),
+    ],
+)
+def test_engine_address_without_a_path_gets_the_version(written: str, meant: str) -> None:
+    assert read(ENGINE="openai", ENGINE_BASE_URL=written).engine_base_url == meant
 
 
 def test_openai_engine_without_an_address_stops_the_start() -> None:
