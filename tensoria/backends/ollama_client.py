@@ -51,10 +51,6 @@ class OllamaClient:
             "/api/chat", payload, first_seconds=first_seconds, idle_seconds=idle_seconds
         )
 
-    def close(self) -> None:
-        """Close the pooled connections."""
-        self._transport.close()
-
     def _list(self, path: str) -> list[Mapping[str, Any]]:
         entries = self._object("GET", path).get("models")
         if not isinstance(entries, list):

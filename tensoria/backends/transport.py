@@ -18,6 +18,9 @@ from tensoria.backends.failures import CAUGHT, to_backend_error
 CONNECT_TIMEOUT_SECONDS = 5.0
 # Beyond the slots: lists of models, /ready and the like while all slots are taken.
 SPARE_CONNECTIONS = 8
+# Requests beyond the slots wait at the engine, each on a connection of its own; what the pool does
+# not hold would be opened and thrown away each time.
+LEAST_CONNECTIONS = 64
 MAX_CONTROL_BODY_BYTES = 64 * 1024 * 1024
 
 
@@ -28,7 +31,7 @@ class Transport:
         self._session = requests.Session()
         # A proxy or a netrc of the environment is not meant for the engine.
         self._session.trust_env = False
-        pool = concurrency + SPARE_CONNECTIONS
+        pool = max(concurrency + SPARE_CONNECTIONS, LEAST_CONNECTIONS)
         adapter = EngineAdapter(pool_connections=1, pool_maxsize=pool, pool_block=False)
         self._session.mount(base_url, adapter)
         self._adapter = self._session.get_adapter(base_url)

@@ -1,9 +1,10 @@
 import pytest
+import responses
 
 from tensoria.cli.discovery import Found, find_engine
 from tensoria.cli.failures import CommandError
 from tensoria.config import Settings
-from tests.fake_ollama import FakeOllama, answer_html, answer_json, answer_text, close, model_entry
+from tests.fake_ollama import FakeOllama, answer_json, answer_text, close, model_entry
 
 
 def find(**environ: str) -> Found | None:
@@ -38,16 +39,24 @@ def test_ollama_that_does_not_list_is_found_without_models(fake: FakeOllama) -> 
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("status", "body"),
     [
-        pytest.param(answer_html(status=200), id="a web page"),
-        pytest.param(answer_json(["0.9.6"]), id="a JSON array"),
-        pytest.param(answer_json({"name": "something else"}), id="JSON without a version"),
-        pytest.param(close, id="no answer"),
+        pytest.param(200, "<html>hello</html>", id="a web page"),
+        pytest.param(200, '["0.9.6"]', id="a JSON array"),
+        pytest.param(200, '{"name": "something else"}', id="JSON without a version"),
+        pytest.param(200, '{"version": 1}', id="a version that is no text"),
+        pytest.param(404, '{"version": "0.9.6"}', id="a version nobody meant"),
+        pytest.param(503, "", id="an error"),
     ],
 )
-def test_other_service_on_ollamas_port_is_no_ollama(fake: FakeOllama, answer: object) -> None:
-    fake.script("/api/version", answer)
+def test_other_service_on_ollamas_port_is_no_ollama(status: int, body: str) -> None:
+    with responses.RequestsMock() as service:
+        service.get("http://127.0.0.1:11434/api/version", status=status, body=body)
+        assert find_engine({}, Settings.from_env({})) is None
+
+
+def test_service_that_hangs_up_is_no_ollama(fake: FakeOllama) -> None:
+    fake.script("/api/version", close)
     assert find_by_default(fake) is None
 
 

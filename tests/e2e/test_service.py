@@ -261,6 +261,30 @@ def test_a_term_ends_every_process_with_status_0(gunicorn: Running) -> None:
     wait_for(lambda: not any(_lives(pid) for pid in workers), "the workers to end", service.log)
 
 
+def test_a_term_hangs_up_on_idle_clients_and_lets_an_answer_end(
+    gunicorn: Running, fake: FakeOllama
+) -> None:
+    """Idle connections held up a stop for 30 s, until gunicorn's graceful_timeout."""
+    process, service = gunicorn
+    last = threading.Event()
+    fake.script("/api/chat", stream([chat_line("Hel"), last, chat_line("lo"), done_line()]))
+    with (
+        socket.create_connection(("127.0.0.1", service.port), timeout=10) as never_used,
+        socket.create_connection(("127.0.0.1", service.port), timeout=10) as used,
+        raw_chat(service, stream=True) as answered,
+    ):
+        used.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        read_until(used, b'{"status": "ok"}')
+        read_until(answered, b"Hel")
+        process.terminate()
+
+        assert used.recv(100) == b""
+        assert never_used.recv(100) == b""
+        last.set()
+        assert b"data: [DONE]" in read_until(answered, LAST_CHUNK)
+    assert process.wait(15) == 0
+
+
 def _children(pid: int) -> list[int]:
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     return [int(word) for word in text.split()]
