@@ -74,7 +74,8 @@ def _http_exception(error: HTTPException) -> Response:
 
 def _translated(error: HTTPException) -> TensoriaError:
     if isinstance(error, WerkzeugNotFound):
-        return NotFound(describe_missing(request.path))
+        base_url = f"{request.scheme}://{request.host[:100]}/v1"
+        return NotFound(describe_missing(request.path, base_url))
     if isinstance(error, WerkzeugMethodNotAllowed):
         return MethodNotAllowed(f"{request.path[:200]} does not take {request.method[:20]}.")
     if isinstance(error, RequestEntityTooLarge):

@@ -47,19 +47,19 @@ class Slashes:
         return self._app(environ, start_response)
 
 
-def describe_missing(path: str) -> str:
-    """Say why a path is not served, and which base URL the client probably meant."""
+def describe_missing(path: str, base_url: str) -> str:
+    """Say why a path is not served, and which base URL the client meant; ours ends in /v1."""
     shown = path[:100]
     parts = path.strip("/").split("/")
     if parts[0] == "api":
         return (
             f"{shown} belongs to Ollama's own API. This service speaks OpenAI's: "
-            "use the base URL that ends in /v1."
+            f"use the base URL {base_url}."
         )
     if parts[:2] == ["v1", "v1"]:
-        return f"{shown} has /v1 twice: the base URL ends in one /v1, and the client adds the rest."
+        return f"{shown} has /v1 twice: use the base URL {base_url}, to which clients add the rest."
     if parts[0] == "v1" and len(parts) > 1 and parts[1] in _NOT_SERVED:
         return f"/v1/{parts[1]} is an endpoint of OpenAI's API that this service does not serve."
     if parts[0] in _NOT_SERVED | {"chat", "models"}:
-        return f"{shown} lacks /v1: use the base URL that ends in /v1."
+        return f"{shown} lacks /v1: use the base URL {base_url}."
     return f"{shown} does not exist here. The API lies under /v1."

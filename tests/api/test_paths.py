@@ -32,22 +32,32 @@ def test_a_get_with_odd_slashes_is_answered_without_a_redirect(
 @pytest.mark.parametrize(
     ("path", "hint"),
     [
-        ("/chat/completions", "ends in /v1"),
-        ("/models", "ends in /v1"),
-        ("/embeddings", "ends in /v1"),
+        ("/chat/completions", "lacks /v1"),
+        ("/models", "lacks /v1"),
+        ("/embeddings", "lacks /v1"),
         ("/v1/v1/chat/completions", "/v1 twice"),
         ("/v1/v1/models", "/v1 twice"),
-        ("/api/chat", "ends in /v1"),
-        ("/api/tags", "ends in /v1"),
-        ("/api", "ends in /v1"),
+        ("/api/chat", "Ollama's own API"),
+        ("/api/tags", "Ollama's own API"),
+        ("/api", "Ollama's own API"),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_wrong_base_url_is_named(client: FlaskClient, method: str, path: str, hint: str) -> None:
-    response = client.open(path, method=method)
+    response = client.open(path, method=method, headers={"Host": "gpu.example.org:8002"})
 
     assert response.status_code == 404
-    assert hint in response.json["error"]["message"]  # type: ignore[index]
+    message = response.json["error"]["message"]  # type: ignore[index]
+    assert hint in message
+    assert "the base URL http://gpu.example.org:8002/v1" in message
+
+
+@pytest.mark.parametrize("host", ["[", "a b", ("x" * 60 + ".") * 4, "é", ""])
+def test_a_hint_survives_an_odd_host(client: FlaskClient, host: str) -> None:
+    response = client.get("/models", environ_overrides={"HTTP_HOST": host})
+
+    assert response.status_code == 404
+    assert len(response.json["error"]["message"]) < 400  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
