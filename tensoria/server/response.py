@@ -1,5 +1,6 @@
 """gunicorn's response with fewer system calls: head and first body bytes in one send."""
 
+from contextlib import suppress
 from typing import Any
 
 from gunicorn.http import wsgi
@@ -39,9 +40,10 @@ class OneSendResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no t
 
     def _send(self, data: bytes) -> None:
         data, self._head = self._head + data, b""
-        try:
-            sent = self.sock._sock.send(data)
-        except BlockingIOError:
-            sent = 0
+        sent = 0
+        # With TLS the socket below would send in clear text.
+        if not self.cfg.is_ssl:
+            with suppress(BlockingIOError):
+                sent = self.sock._sock.send(data)
         if sent < len(data):
             self.sock.sendall(memoryview(data)[sent:])

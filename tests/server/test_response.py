@@ -56,10 +56,11 @@ def respond(
     version: tuple[int, int] = (1, 1),
     status: str = "200 OK",
     at_most: int | None = None,
+    is_ssl: bool = False,
 ) -> list[int]:
     """Answer a request and hang up; returns the size of each first send."""
     request = SimpleNamespace(method=method, version=version, should_close=lambda: False)
-    config = SimpleNamespace(sendfile=False, is_ssl=False)
+    config = SimpleNamespace(sendfile=False, is_ssl=is_ssl)
     sock = Wrapped(ours, at_most)
     response = OneSendResponse(request, sock, config)
     response.start_response(status, headers or [])
@@ -76,6 +77,14 @@ def read(theirs: socket.socket) -> tuple[bytes, bytes]:
         data += received
     head, _, body = data.partition(b"\r\n\r\n")
     return head, body
+
+
+def test_with_tls_nothing_goes_round_it(pair: tuple[socket.socket, socket.socket]) -> None:
+    """The socket below is the one that would send in clear text."""
+    ours, theirs = pair
+
+    assert respond(ours, b"hello", headers=[("Content-Length", "5")], is_ssl=True) == []
+    assert read(theirs)[1] == b"hello"
 
 
 Pair = tuple[socket.socket, socket.socket]
