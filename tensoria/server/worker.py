@@ -7,8 +7,10 @@ from typing import Any
 
 import gevent
 from gunicorn.http import wsgi
+from gunicorn.http.errors import ParseException
 from gunicorn.workers.ggevent import GeventWorker
 
+from tensoria.server.limits import raise_file_limit
 from tensoria.server.response import OneSendResponse
 
 HANG_UP_SECONDS = 0.2
@@ -22,6 +24,7 @@ class TensoriaWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
     def load_wsgi(self) -> None:
         """Called once in the worker's process, after gevent has patched."""
         super().load_wsgi()
+        raise_file_limit()
         # The function that makes responses looks the class up in its own module.
         wsgi.Response = OneSendResponse
         self.wsgi: WSGIApp = WithClient(self.wsgi)
@@ -71,7 +74,12 @@ class Waiting(gevent.Timeout):  # type: ignore[misc]  # gevent has no types
     def end(self) -> None:
         """Raise this timeout in the greenlet that waits; its own `with` takes it."""
         # From the hub: a throw from here would never come back to the greenlet that throws.
-        gevent.get_hub().loop.run_callback(self._greenlet.throw, self)
+        gevent.get_hub().loop.run_callback(self._throw)
+
+    def _throw(self) -> None:
+        # Its request may have come since: thrown now, this would end an answer.
+        if self in self._everybody:
+            self._greenlet.throw(self)
 
 
 class WithClient:
@@ -85,7 +93,27 @@ class WithClient:
         # keep-alive connection would have the worker for itself (seen: p99 1.27 s at 16 clients).
         gevent.sleep(0)
         environ["tensoria.client"] = SocketClient(environ["gunicorn.socket"])
+        if "HTTP_TRANSFER_ENCODING" in environ:
+            environ["wsgi.input"] = ChunkedInput(environ["wsgi.input"])
         return self._app(environ, start_response)
+
+
+class ChunkedInput:
+    """A chunked body; broken framing is an OSError, as the end of the connection is.
+
+    gunicorn's own errors are no OSErrors, so the app would take the client's fault for one of ours.
+    """
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def read(self, size: int | None = None) -> bytes:
+        """Return at most `size` bytes of the body, all of it by default."""
+        try:
+            data: bytes = self._body.read(size)
+        except ParseException as error:
+            raise OSError("the chunks of the body cannot be read") from error
+        return data
 
 
 class SocketClient:
