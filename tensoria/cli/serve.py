@@ -35,11 +35,11 @@ def load_settings() -> Settings:
     return Settings.from_env(environment(os.environ))
 
 
-def load_app() -> "WSGIApplication":
+def load_app(settings: Settings) -> "WSGIApplication":
     """Build the application; called in a worker, once it has patched the standard library."""
     from tensoria.app import create_app
 
-    return create_app(load_settings())
+    return create_app(settings)
 
 
 def end_with_parent(environ: MutableMapping[str, str]) -> None:

@@ -44,8 +44,9 @@ def test_gunicorn_gets_the_settings_and_the_application(monkeypatch: pytest.Monk
     """gunicorn never returns, so its place is taken here; tests/e2e runs the real one."""
     got: list[Any] = []
 
-    def run(load_settings: Callable[[], Settings], load_app: Callable[[], Any]) -> None:
-        got.extend((load_settings(), load_app()))
+    def run(load_settings: Callable[[], Settings], load_app: Callable[[Settings], Any]) -> None:
+        settings = load_settings()
+        got.extend((settings, load_app(settings)))
 
     monkeypatch.setattr(application, "run", run)
     monkeypatch.setenv("API_PORT", "8123")

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -58,6 +59,15 @@ def read_until(sock: socket.socket, end: bytes) -> bytes:
         assert received, f"the connection ended after {data[-200:]!r}"
         data += received
     return data
+
+
+def answer_to(service: Service, data: bytes) -> bytes:
+    """Send bytes and no more, and return all that comes until the service hangs up."""
+    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as sock:
+        sock.sendall(data)
+        sock.shutdown(socket.SHUT_WR)
+        with sock.makefile("rb") as file:
+            return file.read()
 
 
 def endless(exchange: Exchange) -> None:
@@ -145,6 +155,16 @@ def test_a_body_over_the_limit_that_hides_its_length_is_413(
 
     assert answer.status_code == 413
     assert post(service, http).status_code == 200
+
+
+def test_a_body_in_broken_chunks_is_400(service: Service) -> None:
+    head = (
+        f"POST {PATH} HTTP/1.1\r\nHost: x\r\nX-API-Key: {service.key}\r\n"
+        "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as sock:
+        sock.sendall(head.encode() + b"not a size\r\n{}\r\n0\r\n\r\n")
+        assert read_until(sock, b"\r\n").startswith(b"HTTP/1.1 400 ")
 
 
 def test_odd_slashes_are_understood_on_the_wire(service: Service) -> None:
@@ -251,6 +271,31 @@ def test_a_hup_sees_the_changed_dotenv(gunicorn: Running, tmp_path: Path) -> Non
     )
 
 
+def test_a_hup_with_a_bad_value_ends_nothing(fake: FakeOllama, tmp_path: Path) -> None:
+    """Of `tensoria serve`; with a configuration file, gunicorn itself would end on it."""
+    command = (sys.executable, "-m", "tensoria", "serve")
+    environ = {
+        **clean_environment(tmp_path),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "OLLAMA_BASE_URL": fake.url,
+    }
+    port = free_port()
+    dotenv = tmp_path / ".env"
+    dotenv.write_text(f"API_KEY=one\nAPI_PORT={port}\n")
+    with running(command, tmp_path, environ) as (process, log):
+        service = Service(port=port, key="one", log=log)
+        wait_for(lambda: _status(service) == 200, "the first answer", log)
+        dotenv.write_text(f"API_KEY=two\nAPI_PORT={port}\nLOG_LEVEL=loud\n")
+        process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "the old settings stay: LOG_LEVEL" in log.read_text(), "the refusal", log)
+        wait_for(lambda: log.read_text().count("Booting worker") == 2, "a new worker", log)
+
+        assert _status(service, "one") == 200
+        dotenv.write_text(f"API_KEY=two\nAPI_PORT={port}\n")
+        process.send_signal(signal.SIGHUP)
+        wait_for(lambda: _status(service, "two") == 200, "the new key", log)
+
+
 def test_a_term_ends_every_process_with_status_0(gunicorn: Running) -> None:
     process, service = gunicorn
     workers = _children(process.pid)
@@ -305,7 +350,14 @@ def test_no_key_and_no_prompt_reaches_the_log_of_the_process(
         post(service, http, messages=[{"role": "user", "content": "canary7f3"}])
         post(service, http, stream=True, user="canary7f3")
         http.get(f"{service.url}/v1/models?q=canary7f3", headers={"X-API-Key": "canary7f3"})
+        for not_http in (
+            b"GET / HTTP/1.1\r\nX-API-Key canary7f3\r\n\r\n",
+            b"\x16canary7f3\r\n\r\n",
+        ):
+            answer_to(service, not_http)
+        answer_to(service, b"GET / HTTP/1.1\r\nX-API-Key: canary7f3")
         wait_for(lambda: service.log.read_text().count('"status":') >= 3, "lines", service.log)
+        wait_for(lambda: "NoMoreData" in service.log.read_text(), "the last one", service.log)
         lines = service.log.read_text()
 
     assert "canary7f3" not in lines
