@@ -10,7 +10,8 @@
     │   ├── NotFound            404  not_found                no such path
     │   ├── MethodNotAllowed    405  method_not_allowed
     │   ├── RequestTooLarge     413  request_too_large
-    │   └── UnsupportedMediaType 415 unsupported_media_type
+    │   ├── UnsupportedMediaType 415 unsupported_media_type
+    │   └── ClientClosed        499  client_closed_request    nobody waits for the answer
     ├── BackendError            502  engine_error             the engine broke, or spoke nonsense
     │   ├── BackendUnavailable  503  engine_unavailable       nothing was sent yet
     │   ├── BackendOverloaded   503  overloaded               the engine's own queue is full
@@ -151,6 +152,19 @@ class UnsupportedMediaType(RequestError):
 
     status = 415
     code = "unsupported_media_type"
+
+
+class ClientClosed(RequestError):
+    """The client hung up before its answer was whole; the status is nginx's.
+
+    Only a client that closed no more than its own half of the connection ever reads it.
+    """
+
+    status = 499
+    code = "client_closed_request"
+
+    def __init__(self, message: str = "The client hung up before the answer was whole.") -> None:
+        super().__init__(message)
 
 
 class BackendError(TensoriaError):

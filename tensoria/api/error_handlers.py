@@ -16,7 +16,7 @@ from werkzeug.exceptions import (
 
 from tensoria.api.json import json_response
 from tensoria.api.paths import describe_missing
-from tensoria.api.record import CLIENT_CLOSED_REQUEST, record
+from tensoria.api.record import record
 from tensoria.api.services import services
 from tensoria.errors import (
     InternalError,
@@ -30,15 +30,10 @@ from tensoria.errors import (
 _log = logging.getLogger("tensoria.api")
 
 
-class ClientGone(Exception):
-    """Nobody waits for the answer any more; what was open has been closed."""
-
-
 def install(app: Flask) -> None:
     """Register the handlers."""
     app.register_error_handler(TensoriaError, error_response)
     app.register_error_handler(HTTPException, _http_exception)
-    app.register_error_handler(ClientGone, _client_gone)
     app.register_error_handler(Exception, internal_error_response)
 
 
@@ -61,10 +56,6 @@ def internal_error(error: Exception) -> InternalError:
     return InternalError("Something went wrong inside the service; its log names the place.")
 
 
-def _client_gone(_: ClientGone) -> Response:
-    return Response(status=CLIENT_CLOSED_REQUEST)
-
-
 def _http_exception(error: HTTPException) -> Response:
     response = error_response(_translated(error))
     if isinstance(error, WerkzeugMethodNotAllowed) and error.valid_methods:
@@ -72,10 +63,14 @@ def _http_exception(error: HTTPException) -> Response:
     return response
 
 
+def _base_url() -> str:
+    """Return ours as the client reaches it; a Host header that is none leaves no host to name."""
+    return f"{request.scheme}://{request.host[:100]}/v1" if request.host else "/v1"
+
+
 def _translated(error: HTTPException) -> TensoriaError:
     if isinstance(error, WerkzeugNotFound):
-        base_url = f"{request.scheme}://{request.host[:100]}/v1"
-        return NotFound(describe_missing(request.path, base_url))
+        return NotFound(describe_missing(request.path, _base_url()))
     if isinstance(error, WerkzeugMethodNotAllowed):
         return MethodNotAllowed(f"{request.path[:200]} does not take {request.method[:20]}.")
     if isinstance(error, RequestEntityTooLarge):

@@ -9,8 +9,6 @@ from tensoria.logs import Fields, request_id
 
 _log = logging.getLogger("tensoria.request")
 
-CLIENT_CLOSED_REQUEST = 499
-
 
 class Record:
     """What is known of a request so far; written once, when its answer is over.

@@ -13,12 +13,12 @@ from typing import Self
 import orjson
 from flask import Response, request
 
-from tensoria.api.error_handlers import ClientGone, internal_error
+from tensoria.api.error_handlers import internal_error
 from tensoria.api.json import json_response
-from tensoria.api.record import CLIENT_CLOSED_REQUEST, Record, record
+from tensoria.api.record import Record, record
 from tensoria.api.services import Client, client
 from tensoria.backends.base import ChatStream
-from tensoria.errors import BackendError, TensoriaError
+from tensoria.errors import BackendError, ClientClosed, TensoriaError
 from tensoria.translate.chunks import ToCompletion
 from tensoria.wire.openai import Chunk
 
@@ -65,14 +65,14 @@ def stream_answer(stream: ChatStream) -> Response:
 
 
 def whole_answer(stream: ChatStream) -> Response:
-    """Add a stream up to one document; raises what the engine raises, or ClientGone."""
+    """Add a stream up to one document; raises what the engine raises, or ClientClosed."""
     collected, watched, current = ToCompletion(), client(), record()
     with closing(stream):
         turn = Turn()
         for chunks in stream:
             collected.feed(chunks)
             if not stream.finished and watched.gone():
-                raise ClientGone
+                raise ClientClosed
             turn.took(chunks)
         _note(current, stream)
     return json_response(collected.completion())
@@ -81,7 +81,7 @@ def whole_answer(stream: ChatStream) -> Response:
 def _first_chunks(stream: ChatStream, watched: Client) -> list[Chunk]:
     for chunks in stream:
         if not stream.finished and watched.gone():
-            raise ClientGone
+            raise ClientClosed
         if chunks:
             return chunks
     raise BackendError("The engine ended the answer without a word.")
@@ -147,7 +147,7 @@ class Events:
         """Called by the server in every case; frees the engine if the client left early."""
         if not self._over:
             self._over = True
-            self._record.status = CLIENT_CLOSED_REQUEST
+            self._record.status = ClientClosed.status
         _note(self._record, self._stream)
         try:
             self._stream.close()
@@ -161,8 +161,8 @@ class Events:
             # The first write to a client that left still succeeds: without a look the engine
             # would work on until the second.
             if not self._stream.finished and self._client.gone():
-                self.close()
-                return b""
+                self._stream.close()
+                raise ClientClosed
         self._turn.took(chunks)
         data = self._encoding.encode(chunks)
         if self._stream.finished:

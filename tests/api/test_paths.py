@@ -170,3 +170,11 @@ def test_a_model_id_with_slashes_and_colons(
     response = client.get(f"/v1/models/{name}")
 
     assert response.json["id"] == "hf.co/bartowski/Model-GGUF:Q4_K_M"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("host", ["", "a b", "x/../y"])
+def test_a_host_that_is_none_is_not_in_the_base_url(client: FlaskClient, host: str) -> None:
+    response = client.get("/v1/v1/models", environ_overrides={"HTTP_HOST": host})
+
+    assert response.status_code == 404
+    assert "use the base URL /v1," in response.get_json()["error"]["message"]
