@@ -47,15 +47,22 @@ def _ollama(settings: Settings) -> Found | None:
     if not isinstance(version, str):
         return None
     listed = _get_json(f"{settings.engine_base_url}/api/tags").get("models")
-    names = None
-    if isinstance(listed, list):
-        names = tuple(model["name"] for model in listed if _chats(model))
-    return Found(f"Ollama {version} at {settings.engine_base_url}", names)
+    return Found(f"Ollama {version} at {settings.engine_base_url}", _names(listed, "name"))
+
+
+def _names(listed: object, key: str) -> tuple[str, ...] | None:
+    """Return the names of the models that chat; None where there is no list."""
+    if not isinstance(listed, list):
+        return None
+    models = [model for model in listed if isinstance(model, dict)]
+    return tuple(
+        model[key] for model in models if isinstance(model.get(key), str) and _chats(model)
+    )
 
 
 def _chats(model: dict[str, Any]) -> bool:
     """Before 0.30 the list does not tell what a model can do."""
-    return "completion" in model.get("capabilities", ("completion",))
+    return "completion" in (model.get("capabilities") or ("completion",))
 
 
 def _openai(settings: Settings) -> Found | None:
@@ -63,9 +70,8 @@ def _openai(settings: Settings) -> Found | None:
     response = _get(f"{settings.engine_base_url}/models", settings.engine_api_key)
     if response is None or response.status_code >= 500:
         return None
-    listed = _json(response).get("data")
-    names = tuple(model["id"] for model in listed) if isinstance(listed, list) else None
     label = settings.engine_label or "OpenAI-compatible engine"
+    names = _names(_json(response).get("data"), "id")
     return Found(f"{label} at {settings.engine_base_url}", names)
 
 
@@ -84,7 +90,8 @@ def _json(response: requests.Response | None) -> dict[str, Any]:
 
 def _get(url: str, key: str | None = None) -> requests.Response | None:
     """Ask as the gateway will: without proxies, .netrc or redirects."""
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    # As bytes: http.client takes no text beyond latin-1.
+    headers = {"Authorization": f"Bearer {key}".encode()} if key else {}
     with requests.Session() as session:
         session.trust_env = False
         try:

@@ -115,11 +115,28 @@ def test_models_that_only_embed_are_not_counted(fake: FakeOllama) -> None:
     assert found.models == ("qwen3:4b",)
 
 
-def test_engine_is_asked_with_its_key(fake: FakeOllama) -> None:
+@pytest.mark.parametrize("odd", ["text", None, {}, {"name": None}, {"name": 5}])
+def test_entries_without_a_name_are_not_counted(fake: FakeOllama, odd: object) -> None:
+    fake.script("/api/tags", answer_json({"models": [odd, model_entry("mistral:latest")]}))
+    found = find(OLLAMA_BASE_URL=fake.url)
+    assert found is not None
+    assert found.models == ("mistral:latest",)
+
+
+def test_model_that_tells_no_capabilities_is_counted(fake: FakeOllama) -> None:
+    entry = {**model_entry("mistral:latest"), "capabilities": None}
+    fake.script("/api/tags", answer_json({"models": [entry]}))
+    found = find(OLLAMA_BASE_URL=fake.url)
+    assert found is not None
+    assert found.models == ("mistral:latest",)
+
+
+@pytest.mark.parametrize("key", ["engine-key", "ключ"])
+def test_engine_is_asked_with_its_key(fake: FakeOllama, key: str) -> None:
     fake.script("/v1/models", answer_json({"data": []}))
-    find(ENGINE="openai", ENGINE_BASE_URL=fake.url, ENGINE_API_KEY="engine-key")
+    find(ENGINE="openai", ENGINE_BASE_URL=fake.url, ENGINE_API_KEY=key)
     (request,) = [seen for seen in fake.requests if seen.path == "/v1/models"]
-    assert request.headers["authorization"] == "Bearer engine-key"
+    assert request.headers["authorization"].encode("latin-1") == f"Bearer {key}".encode()
 
 
 def test_engine_that_speaks_openai_must_answer(port: int) -> None:
