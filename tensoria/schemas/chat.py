@@ -10,6 +10,7 @@ from marshmallow import Schema, ValidationError, fields, missing
 from tensoria.schemas.base import Flag, Later, Loaded, Number, Text, Whole, kind
 from tensoria.schemas.base import load as load_body
 from tensoria.schemas.messages import Messages, ignored_in_messages
+from tensoria.wire.completions import CompletionRequest
 from tensoria.wire.openai import ChatRequest, StreamOptions
 
 # Editors send a dozen stop strings, where OpenAI allows four.
@@ -125,11 +126,14 @@ def load(body: object) -> Loaded[ChatRequest]:
     raw: Any = body
     ignored = {*loaded.ignored, *ignored_in_messages(raw["messages"])}
     if "stream_options" in request:
-        ignored |= _ignored_stream_options(request, raw["stream_options"])
+        ignored |= ignored_stream_options(request, raw["stream_options"])
     return Loaded(request, tuple(sorted(ignored)))
 
 
-def _ignored_stream_options(request: ChatRequest, raw: dict[str, Any]) -> set[str]:
+def ignored_stream_options(
+    request: ChatRequest | CompletionRequest, raw: dict[str, Any]
+) -> set[str]:
+    """Name the members of `stream_options` that have no effect; all of it without a stream."""
     if not request.get("stream"):
         return {"stream_options"}
     unknown = {name for name, value in raw.items() if value not in (None, False)}

@@ -6,12 +6,13 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from tensoria.wire import openai
+from tensoria.wire import completions, openai
 
 CONTRACT = json.loads(
     (Path(__file__).parent.parent / "contract" / "openai.schema.json").read_text()
 )["$defs"]
 STREAMED = CONTRACT["CreateChatCompletionStreamResponse"]["properties"]
+TEXT = CONTRACT["CreateCompletionResponse"]["properties"]
 WHOLE = CONTRACT["CreateChatCompletionResponse"]["properties"]
 
 # (our shape, OpenAI's properties of it, names that are extensions)
@@ -31,6 +32,14 @@ SHAPES: list[tuple[Any, dict[str, Any], set[str]]] = [
         CONTRACT["ChatCompletionResponseMessage"]["properties"],
         REASONING,
     ),
+    (completions.TextChunk, TEXT, set()),
+    (
+        completions.TextChunkChoice,
+        TEXT["choices"]["items"]["properties"],
+        {"reasoning_content"},
+    ),
+    (completions.TextCompletion, TEXT, set()),
+    (completions.TextChoice, TEXT["choices"]["items"]["properties"], {"reasoning_content"}),
     (openai.Usage, CONTRACT["CompletionUsage"]["properties"], set()),
     (openai.Model, CONTRACT["Model"]["properties"], {"context_length"}),
 ]

@@ -1,0 +1,119 @@
+"""The body of POST /v1/completions.
+
+Source: OpenAI's CreateCompletionRequest; a test walks all of its fields.
+"""
+
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, missing
+
+from tensoria.errors import InvalidRequest, UnsupportedParameter
+from tensoria.schemas.base import Flag, Later, Loaded, Number, Text, Whole, kind
+from tensoria.schemas.base import load as load_body
+from tensoria.schemas.chat import Stop, StreamOptionsField, TokenLimit, ignored_stream_options
+from tensoria.wire.completions import CompletionRequest
+
+# Each is a run of the engine, one after the other.
+MAX_PROMPTS = 64
+
+
+class Prompts(fields.Field[list[str]]):
+    """One prompt or a list of them; the list is what comes out."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> list[str]:
+        if isinstance(value, str):
+            _check_not_empty(value)
+            return [value]
+        if not isinstance(value, list):
+            raise ValidationError(f"expected a string or an array of strings, got {kind(value)}.")
+        if not value:
+            raise ValidationError("expected at least one prompt.")
+        if _is_token(value[0]):
+            raise UnsupportedParameter(
+                "'prompt' as an array of tokens is not supported: tokens of one model mean nothing "
+                "to another. Send text.",
+                param="prompt",
+            )
+        if len(value) > MAX_PROMPTS:
+            raise ValidationError(f"expected at most {MAX_PROMPTS} prompts, got {len(value)}.")
+        for index, prompt in enumerate(value):
+            if not isinstance(prompt, str):
+                raise ValidationError({index: [f"expected a string, got {kind(prompt)}."]})
+            _check_not_empty(prompt, index)
+        return value
+
+
+def _is_token(value: object) -> bool:
+    """Tell whether an array that begins so holds tokens, or arrays of them."""
+    return isinstance(value, list | int | float) and not isinstance(value, bool)
+
+
+def _check_not_empty(prompt: str, index: int | None = None) -> None:
+    """OpenAI begins a new document (`<|endoftext|>`); Ollama would only load the model."""
+    if not prompt:
+        message = "an empty prompt leaves nothing to continue; send at least one character."
+        raise ValidationError(message if index is None else {index: [message]})
+
+
+class Suffix(Text):
+    """The text after the gap; an empty one is none."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return super()._deserialize(value, *args, **kwargs) or missing
+
+
+class CompletionSchema(Schema):
+    """Every field of the request: taken, ignored with notice, or not served yet."""
+
+    prompt = Prompts(
+        required=True,
+        error_messages={"required": "this field is required."},
+        metadata={"support": "honoured"},
+    )
+    model = Text(metadata={"support": "honoured"})
+    suffix = Suffix(metadata={"support": "honoured"})
+    echo = Flag(metadata={"support": "honoured"})
+    stream = Flag(metadata={"support": "honoured"})
+    stream_options = StreamOptionsField(metadata={"support": "honoured"})
+    temperature = Number(minimum=0, maximum=2, metadata={"support": "honoured"})
+    top_p = Number(minimum=0, maximum=1, metadata={"support": "honoured"})
+    max_tokens = TokenLimit(minimum=1, metadata={"support": "honoured"})
+    stop = Stop(metadata={"support": "honoured"})
+    seed = Whole(minimum=-(2**63), metadata={"support": "honoured"})
+    presence_penalty = Number(minimum=-2, maximum=2, metadata={"support": "honoured"})
+    frequency_penalty = Number(minimum=-2, maximum=2, metadata={"support": "honoured"})
+    user = Text(metadata={"support": "ignored"})
+
+    # `best_of` has to be `n` at least, so no other value than 1 fits.
+    best_of = Later(1)
+    logit_bias = Later({})
+    logprobs = Later()
+    n = Later(1)
+
+    # Extensions: ours, and the chat's name for the limit, because every spelling of it binds.
+    raw = Flag(metadata={"support": "honoured"})
+    max_completion_tokens = TokenLimit(minimum=1, metadata={"support": "honoured"})
+
+    # Extensions of local engines, which a later version serves.
+    keep_alive = Later()
+    min_p = Later()
+    options = Later({})
+    repeat_penalty = Later()
+    think = Later()
+    top_k = Later()
+
+
+def load(body: object) -> Loaded[CompletionRequest]:
+    """Check a parsed body; raises InvalidRequest or UnsupportedParameter naming the field."""
+    loaded = load_body(CompletionSchema, body)
+    request: CompletionRequest = loaded.request
+    if request.get("raw") and "suffix" in request:
+        raise InvalidRequest(
+            "'raw' must not be true beside 'suffix': the model's template says how to fill a gap.",
+            param="raw",
+        )
+    if "stream_options" not in request:
+        return loaded
+    raw: Any = body
+    ignored = {*loaded.ignored, *ignored_stream_options(request, raw["stream_options"])}
+    return Loaded(request, tuple(sorted(ignored)))
