@@ -13,6 +13,7 @@ from tensoria.errors import BackendError, TensoriaError
 from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks, to_usage
 from tensoria.translate.errors import to_stream_error
 from tensoria.wire import ollama
+from tensoria.wire.completions import CompletionRequest
 from tensoria.wire.openai import (
     ChatRequest,
     Chunk,
@@ -46,13 +47,12 @@ def to_ollama(
     `temperature` (None: the model's own holds) is used when the client names none. num_ctx is
     sent with every request or with none, because a change makes Ollama reload the model.
     """
-    options: dict[str, Any] = {"num_predict": max_tokens}
-    if context_length is not None:
-        options["num_ctx"] = context_length
-    if temperature is not None:
-        options["temperature"] = temperature
-    fields = cast("dict[str, Any]", request)
-    options.update((theirs, fields[ours]) for ours, theirs in _OPTIONS.items() if ours in fields)
+    options = to_options(
+        cast("dict[str, Any]", request),
+        max_tokens=max_tokens,
+        temperature=temperature,
+        context_length=context_length,
+    )
     return {
         "model": model,
         "messages": to_messages(request["messages"]),
@@ -60,8 +60,25 @@ def to_ollama(
         "truncate": False,
         "shift": False,
         "keep_alive": keep_alive,
-        "options": cast("ollama.Options", options),
+        "options": options,
     }
+
+
+def to_options(
+    fields: dict[str, Any],
+    *,
+    max_tokens: int,
+    temperature: float | None,
+    context_length: int | None,
+) -> ollama.Options:
+    """Return `options` for a request's fields; see `to_ollama`."""
+    options: dict[str, Any] = {"num_predict": max_tokens}
+    if context_length is not None:
+        options["num_ctx"] = context_length
+    if temperature is not None:
+        options["temperature"] = temperature
+    options.update((theirs, fields[ours]) for ours, theirs in _OPTIONS.items() if ours in fields)
+    return cast("ollama.Options", options)
 
 
 def to_messages(messages: Iterable[Message]) -> list[ollama.ChatMessage]:
@@ -95,7 +112,7 @@ def _tool_result(message: Message) -> ollama.ChatMessage:
     return result
 
 
-def wants_usage(request: ChatRequest) -> bool:
+def wants_usage(request: ChatRequest | CompletionRequest) -> bool:
     """A whole answer always has its usage, a stream on demand."""
     options = request.get("stream_options", {})
     return not request.get("stream") or options.get("include_usage", False)
@@ -106,7 +123,7 @@ MOST_TOKENS = 2**31 - 1
 
 
 def token_limit(
-    request: ChatRequest, *, default: int, ceiling: int | None
+    request: ChatRequest | CompletionRequest, *, default: int, ceiling: int | None
 ) -> tuple[int, dict[str, str]]:
     """Return the limit in tokens, and what was adjusted (`{"max_tokens": "8192"}`) if clamped.
 

@@ -17,7 +17,7 @@ from tensoria.translate.errors import to_stream_error
 from tensoria.wire import ollama
 from tensoria.wire.openai import ChatRequest, Chunk, Delta, FinishReason, Usage
 
-_PASSED = ("top_p", "stop", "seed", "presence_penalty", "frequency_penalty")
+PASSED = ("top_p", "stop", "seed", "presence_penalty", "frequency_penalty")
 
 
 def to_openai(
@@ -34,7 +34,7 @@ def to_openai(
     once and notices within one batch that we have gone, not only at the first token.
     """
     fields = cast("dict[str, Any]", request)
-    body = {name: fields[name] for name in _PASSED if name in fields}
+    body = {name: fields[name] for name in PASSED if name in fields}
     body["model"] = model
     body["messages"] = [_named_as_openai(message) for message in to_messages(request["messages"])]
     body["max_tokens"] = max_tokens

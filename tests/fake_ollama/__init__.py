@@ -20,7 +20,14 @@ from tests.fake_ollama.behaviours import (
     stream,
 )
 from tests.fake_ollama.exchange import Exchange, ExchangeOver, Handler, ReceivedRequest
-from tests.fake_ollama.lines import chat_line, done_line, error_line, model_entry
+from tests.fake_ollama.lines import (
+    chat_line,
+    done_line,
+    error_line,
+    generate_done_line,
+    generate_line,
+    model_entry,
+)
 from tests.fake_ollama.recording import RELEASES, Recording, odd_cuts, pieces, random_cuts
 from tests.fake_ollama.routes import LOAD
 from tests.fake_ollama.server import FakeOllama
@@ -43,6 +50,8 @@ __all__ = [
     "close",
     "done_line",
     "error_line",
+    "generate_done_line",
+    "generate_line",
     "hang",
     "model_entry",
     "odd_cuts",

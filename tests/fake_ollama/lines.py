@@ -48,6 +48,20 @@ def done_line(
     return _line({name: value for name, value in line.items() if value is not None})
 
 
+def generate_line(text: str, **extra: Any) -> bytes:
+    """Return one line of /api/generate that carries text; keywords join it (thinking, …)."""
+    line = {"model": MODEL, "created_at": CREATED_AT, "response": text, "done": False}
+    return _line(line | extra)
+
+
+def generate_done_line(
+    reason: str | None = "stop", *, prompt: int = 3, eval: int = 8, text: str = ""
+) -> bytes:
+    """Return the last line of /api/generate, as with `raw`; None leaves the reason out."""
+    line = {"done": True, "done_reason": reason, "prompt_eval_count": prompt, "eval_count": eval}
+    return generate_line(text, **{name: value for name, value in line.items() if value is not None})
+
+
 def error_line(text: str) -> bytes:
     """Return an error as Ollama writes it, as a body and as a line in the middle of a stream."""
     return _line({"error": text})

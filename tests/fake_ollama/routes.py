@@ -8,7 +8,14 @@ from urllib.parse import urlsplit
 
 from tests.fake_ollama.behaviours import answer_json, answer_text, stream
 from tests.fake_ollama.exchange import Exchange, Handler, ReceivedRequest
-from tests.fake_ollama.lines import CREATED_AT, chat_line, done_line, model_entry
+from tests.fake_ollama.lines import (
+    CREATED_AT,
+    chat_line,
+    done_line,
+    generate_done_line,
+    generate_line,
+    model_entry,
+)
 
 # Where a test scripts the requests that only load or unload a model (no messages, no prompt):
 # they must not use up what was scripted for the chat itself.
@@ -28,6 +35,11 @@ class Routes:
         # The context in use, in tokens, as /api/ps tells it from 0.10 on.
         self.context_length = 4096
         self.chat_lines: list[bytes] = [chat_line("Hel"), chat_line("lo"), done_line()]
+        self.generate_lines: list[bytes] = [
+            generate_line(" wo"),
+            generate_line("rld"),
+            generate_done_line(),
+        ]
 
     def default(self, request: ReceivedRequest) -> Handler:
         """Return what Ollama itself would do with a request."""
@@ -102,7 +114,8 @@ class Routes:
         elif only_loads(exchange.request):
             self._load(model["name"], asked, exchange)
         else:
-            stream(self.chat_lines)(exchange)
+            chat = exchange.request.path == "/api/chat"
+            stream(self.chat_lines if chat else self.generate_lines)(exchange)
 
     def _not_found(self, name: str, exchange: Exchange) -> None:
         text = f"model '{name}' not found"

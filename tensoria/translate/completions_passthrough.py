@@ -1,0 +1,120 @@
+"""Completions for an engine that already speaks OpenAI: its request, and its chunks made regular.
+
+Seen with llama.cpp's server (build 11549), which counts only the first of several prompts in its
+usage, takes no notice of `suffix`, and has no template to put around a prompt.
+"""
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+import orjson
+
+from tensoria.errors import BackendError, TensoriaError, UnsupportedParameter
+from tensoria.translate.chat_passthrough import PASSED
+from tensoria.translate.chunks import Frame, to_usage
+from tensoria.translate.completion_chunks import TextAnswer, of_prompt
+from tensoria.translate.errors import to_stream_error
+from tensoria.wire.completions import CompletionRequest, TextChunk
+from tensoria.wire.openai import FinishReason, Usage
+
+
+def to_openai_completion(
+    request: CompletionRequest,
+    prompt: str,
+    *,
+    model: str,
+    max_tokens: int,
+    temperature: float,
+    llama_cpp: bool,
+) -> dict[str, Any]:
+    """Return the body for the engine's /completions, always streaming and with usage.
+
+    Raises UnsupportedParameter for what the engine would leave out without a word. Of llama.cpp
+    progress is asked for, as for a chat.
+    """
+    if request.get("raw") is False:
+        raise UnsupportedParameter(
+            "'raw' must be true with this engine, which puts no template around a prompt: use "
+            "/v1/chat/completions.",
+            param="raw",
+        )
+    if llama_cpp and "suffix" in request:
+        raise UnsupportedParameter("This engine does not support 'suffix'.", param="suffix")
+    fields = cast("dict[str, Any]", request)
+    body = {name: fields[name] for name in (*PASSED, "suffix") if name in fields}
+    body["model"] = model
+    body["prompt"] = prompt
+    body["max_tokens"] = max_tokens
+    body["temperature"] = fields.get("temperature", temperature)
+    body["stream"] = True
+    body["stream_options"] = {"include_usage": True}
+    if llama_cpp:
+        body["return_progress"] = True
+    return body
+
+
+class FromOpenAIText:
+    """An engine's events to chunks of one choice of ours; see `FromOpenAI`."""
+
+    def __init__(self, frame: Frame, *, index: int = 0, echo: str | None = None) -> None:
+        self._answer = TextAnswer(frame, index, echo)
+        self._reason: FinishReason | None = None
+        self.finished = False
+        self.error: TensoriaError | None = None
+        self.usage: Usage | None = None
+
+    def feed(self, events: Iterable[bytes]) -> list[TextChunk]:
+        """Return the chunks of whole events (their data); sets `finished`, `usage` or `error`."""
+        chunks: list[TextChunk] = []
+        for event in events:
+            if self.finished or self.error:
+                break
+            if event == b"[DONE]":
+                self._end(chunks)
+                break
+            try:
+                parsed = orjson.loads(event)
+            except orjson.JSONDecodeError:
+                self.error = BackendError("The engine sent an event that is not JSON.")
+                break
+            self._event(parsed, chunks)
+        return chunks
+
+    def _event(self, event: Any, chunks: list[TextChunk]) -> None:
+        if not isinstance(event, dict):
+            self.error = BackendError("The engine sent an event that is not an object.")
+            return
+        if event.get("error") is not None:
+            self.error = of_prompt(to_stream_error(event["error"]))
+            return
+        usage = event.get("usage")
+        if isinstance(usage, dict):
+            self.usage = to_usage(usage.get("prompt_tokens"), usage.get("completion_tokens"))
+        if event.get("prompt_progress") is not None:
+            return
+        choices = event.get("choices") or []
+        if not isinstance(choices, list):
+            self.error = BackendError("The engine sent an event whose choices are no list.")
+            return
+        for choice in choices:
+            self._choice(choice, chunks)
+
+    def _choice(self, choice: Any, chunks: list[TextChunk]) -> None:
+        text = (choice.get("text") or "") if isinstance(choice, dict) else None
+        if not isinstance(text, str):
+            self.error = BackendError("The engine sent a choice whose text is none.")
+            return
+        self._answer.say(text, chunks)
+        reason = choice.get("finish_reason")
+        if reason in ("stop", "length", "content_filter"):
+            self._reason = reason
+        elif reason is not None:
+            # vLLM's "abort" and the like: to call that a stop would be a lie.
+            self.error = BackendError("The engine ended the answer for a reason of its own.")
+
+    def _end(self, chunks: list[TextChunk]) -> None:
+        if self._reason is None:
+            self.error = BackendError("The engine ended the answer without a reason.")
+            return
+        self.finished = True
+        self._answer.finish(self._reason, chunks)
