@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias, TypeVar
 
+from tensoria.wire.completions import CompletionRequest, TextChunk
 from tensoria.wire.openai import ChatRequest, Chunk, Model, Usage
+
+AnyChunk = TypeVar("AnyChunk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class AnswerId:
     created: int
 
 
-class ChatStream(Protocol):
+class AnswerStream(Protocol[AnyChunk]):
     """An open answer: iterating gives blocks of chunks, each what one receive brought.
 
     A block may be empty (the engine is alive and has nothing to say yet). Iterating raises
@@ -45,13 +48,17 @@ class ChatStream(Protocol):
         """Return the counts, once the engine has told them."""
         ...
 
-    def __iter__(self) -> Iterator[list[Chunk]]: ...
+    def __iter__(self) -> Iterator[list[AnyChunk]]: ...
 
-    def __next__(self) -> list[Chunk]: ...
+    def __next__(self) -> list[AnyChunk]: ...
 
     def close(self) -> None:
         """Give the connection back if the answer was read to its end, else cut it."""
         ...
+
+
+ChatStream: TypeAlias = AnswerStream[Chunk]
+CompletionStream: TypeAlias = AnswerStream[TextChunk]
 
 
 class Backend(Protocol):
@@ -59,6 +66,10 @@ class Backend(Protocol):
 
     def chat(self, request: ChatRequest, answer: AnswerId) -> ChatStream:
         """Send a chat to the engine and return when it has begun to answer."""
+        ...
+
+    def complete(self, request: CompletionRequest, answer: AnswerId) -> CompletionStream:
+        """Send the first prompt to the engine and return when it has begun to answer."""
         ...
 
     def models(self) -> list[Model]:

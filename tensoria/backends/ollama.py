@@ -8,6 +8,7 @@ from tensoria.backends.body import Body
 from tensoria.backends.framing import LineDecoder
 from tensoria.backends.ollama_client import OllamaClient
 from tensoria.backends.ollama_models import MAX_AGE_SECONDS, OllamaModels
+from tensoria.backends.prompts import PromptStream
 from tensoria.backends.recent import Recent
 from tensoria.backends.stream import MAX_ERROR_BYTES, MAX_LINE_BYTES, EngineStream
 from tensoria.backends.transport import Transport
@@ -15,10 +16,13 @@ from tensoria.config import Settings
 from tensoria.errors import TensoriaError
 from tensoria.translate.chat import ToChunks, to_ollama, token_limit, wants_usage
 from tensoria.translate.chunks import Frame
+from tensoria.translate.completion_chunks import of_prompt
+from tensoria.translate.completions import ToTextChunks, echoed, to_generate
 from tensoria.translate.errors import to_error
 from tensoria.translate.models import to_model
 from tensoria.wire import ollama
-from tensoria.wire.openai import ChatRequest, Model
+from tensoria.wire.completions import CompletionRequest, TextChunk
+from tensoria.wire.openai import ChatRequest, Chunk, Model
 
 # The first release that takes `truncate: false`: before it, an overflow cannot be seen.
 OVERFLOW_SINCE = (0, 12, 6)
@@ -38,7 +42,7 @@ class OllamaBackend:
         )
         self._status = Recent(self._fetch_status, max_age_seconds=MAX_AGE_SECONDS)
 
-    def chat(self, request: ChatRequest, answer: AnswerId) -> EngineStream:
+    def chat(self, request: ChatRequest, answer: AnswerId) -> EngineStream[Chunk]:
         """See `Backend.chat`. The model is resolved first: an engine that is down is 503."""
         settings = self._settings
         entry = self._models.resolve(request.get("model"))
@@ -69,6 +73,16 @@ class OllamaBackend:
             adjusted=adjusted,
         )
 
+    def complete(self, request: CompletionRequest, answer: AnswerId) -> PromptStream:
+        """See `Backend.complete`."""
+        entry = self._models.resolve(request.get("model"))
+        frame = _frame(request, answer, entry)
+
+        def open_one(index: int) -> EngineStream[TextChunk]:
+            return self._continue(request, index, frame, entry)
+
+        return PromptStream(open_one, len(request["prompt"]), frame)
+
     def models(self) -> list[Model]:
         """See `Backend.models`."""
         length = self._settings.context_length
@@ -87,7 +101,38 @@ class OllamaBackend:
             raise status
         return status
 
-    def _temperature(self, request: ChatRequest, entry: ollama.ModelEntry) -> float | None:
+    def _continue(
+        self, request: CompletionRequest, index: int, frame: Frame, entry: ollama.ModelEntry
+    ) -> EngineStream[TextChunk]:
+        settings, model, prompt = self._settings, entry["name"], request["prompt"][index]
+        max_tokens, adjusted = token_limit(
+            request, default=settings.max_tokens, ceiling=self._most_tokens(model)
+        )
+        payload = to_generate(
+            request,
+            prompt,
+            model=model,
+            max_tokens=max_tokens,
+            temperature=self._temperature(request, entry),
+            keep_alive=settings.keep_alive,
+            context_length=settings.context_length,
+        )
+        body = self._client.generate(
+            payload,
+            first_seconds=self._first_token_seconds(model),
+            idle_seconds=settings.stream_idle_timeout_seconds,
+        )
+        if body.status != 200:
+            raise of_prompt(self._refused(body, model))
+        translator = ToTextChunks(
+            frame, index=index, echo=echoed(request, prompt), context=settings.context_length
+        )
+        decoder = LineDecoder(MAX_LINE_BYTES)
+        return EngineStream(body, decoder, translator, model=model, adjusted=adjusted)
+
+    def _temperature(
+        self, request: ChatRequest | CompletionRequest, entry: ollama.ModelEntry
+    ) -> float | None:
         """Return the gateway's default, or None where the client's or the model's own holds."""
         if "temperature" in request or self._models.has_own_temperature(entry):
             return None
@@ -142,7 +187,9 @@ class OllamaBackend:
         return warnings
 
 
-def _frame(request: ChatRequest, answer: AnswerId, entry: ollama.ModelEntry) -> Frame:
+def _frame(
+    request: ChatRequest | CompletionRequest, answer: AnswerId, entry: ollama.ModelEntry
+) -> Frame:
     digest = entry.get("digest")
     return Frame(
         id=answer.id,

@@ -13,6 +13,7 @@ from tensoria.backends.transport import Transport
 from tensoria.errors import BackendError, RequestError
 from tensoria.translate.errors import to_error
 from tensoria.wire import ollama
+from tensoria.wire.completions import GenerateRequest
 
 # Lists and versions are answered at once by an Ollama that lives.
 CONTROL_SECONDS = 10.0
@@ -49,6 +50,14 @@ class OllamaClient:
         """
         return self._transport.open(
             "/api/chat", payload, first_seconds=first_seconds, idle_seconds=idle_seconds
+        )
+
+    def generate(
+        self, payload: GenerateRequest, *, first_seconds: float, idle_seconds: float
+    ) -> Body:
+        """Return the open answer of /api/generate; see `chat`."""
+        return self._transport.open(
+            "/api/generate", payload, first_seconds=first_seconds, idle_seconds=idle_seconds
         )
 
     def _list(self, path: str) -> list[Mapping[str, Any]]:

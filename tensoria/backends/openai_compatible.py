@@ -6,7 +6,8 @@ name, ends a request only while it streams, and holds one of its HTTP threads fo
 
 import threading
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import orjson
 
@@ -14,6 +15,7 @@ from tensoria.backends.base import AnswerId, EngineStatus
 from tensoria.backends.framing import EventDecoder
 from tensoria.backends.ollama_client import CONTROL_SECONDS
 from tensoria.backends.ollama_models import MAX_AGE_ON_A_MISS_SECONDS, MAX_AGE_SECONDS
+from tensoria.backends.prompts import PromptStream
 from tensoria.backends.recent import Recent
 from tensoria.backends.stream import MAX_ERROR_BYTES, MAX_LINE_BYTES, EngineStream
 from tensoria.backends.transport import Transport
@@ -28,14 +30,20 @@ from tensoria.errors import (
 from tensoria.translate.chat import token_limit, wants_usage
 from tensoria.translate.chat_passthrough import FromOpenAI, to_openai
 from tensoria.translate.chunks import Frame
+from tensoria.translate.completion_chunks import of_prompt
+from tensoria.translate.completions import echoed
+from tensoria.translate.completions_passthrough import FromOpenAIText, to_openai_completion
 from tensoria.translate.errors import to_error
 from tensoria.translate.models import from_openai
 from tensoria.translate.names import canonical, not_found_message
-from tensoria.wire.openai import ChatRequest, Model
+from tensoria.wire.completions import CompletionRequest, TextChunk
+from tensoria.wire.openai import ChatRequest, Chunk, Model
 
 LLAMA_CPP = "llamacpp"
 # The embedded child has 64 HTTP threads; a full house would leave none for its own /health.
 LLAMA_CPP_MAX_STREAMS = 48
+
+AnyStream = TypeVar("AnyStream", EngineStream[Chunk], PromptStream)
 
 
 class OpenAIBackend:
@@ -53,21 +61,29 @@ class OpenAIBackend:
         self._first_seen: dict[str, int] = {}
         self._llama_cpp_streams = threading.BoundedSemaphore(LLAMA_CPP_MAX_STREAMS)
 
-    def chat(self, request: ChatRequest, answer: AnswerId) -> EngineStream:
+    def chat(self, request: ChatRequest, answer: AnswerId) -> EngineStream[Chunk]:
         """See `Backend.chat`."""
         entry = self._resolve(request.get("model"))
-        is_llama_cpp = entry.get("owned_by") == LLAMA_CPP
-        if is_llama_cpp and not self._llama_cpp_streams.acquire(blocking=False):
-            raise BackendOverloaded("The engine is busy: all of its connections are in use.")
-        release = self._llama_cpp_streams.release if is_llama_cpp else None
-        try:
-            stream = self._open(request, answer, entry["id"], progress=is_llama_cpp)
-        except BaseException:
-            if release:
-                release()
-            raise
-        stream.on_close = release
-        return stream
+        return self._holding_a_thread(
+            entry, lambda: self._open(request, answer, entry["id"], progress=_is_llama_cpp(entry))
+        )
+
+    def complete(self, request: CompletionRequest, answer: AnswerId) -> PromptStream:
+        """See `Backend.complete`."""
+        entry = self._resolve(request.get("model"))
+        frame = Frame(
+            id=answer.id,
+            created=answer.created,
+            model=request.get("model") or entry["id"],
+            include_usage=wants_usage(request),
+        )
+
+        def open_one(index: int) -> EngineStream[TextChunk]:
+            return self._continue(request, index, frame, entry)
+
+        return self._holding_a_thread(
+            entry, lambda: PromptStream(open_one, len(request["prompt"]), frame)
+        )
 
     def models(self) -> list[Model]:
         """See `Backend.models`."""
@@ -84,9 +100,25 @@ class OpenAIBackend:
             raise status
         return status
 
+    def _holding_a_thread(
+        self, entry: dict[str, Any], open_stream: Callable[[], AnyStream]
+    ) -> AnyStream:
+        """Open a stream while llama.cpp has a thread for it; its closing gives the thread back."""
+        if not _is_llama_cpp(entry):
+            return open_stream()
+        if not self._llama_cpp_streams.acquire(blocking=False):
+            raise BackendOverloaded("The engine is busy: all of its connections are in use.")
+        try:
+            stream = open_stream()
+        except BaseException:
+            self._llama_cpp_streams.release()
+            raise
+        stream.on_close = self._llama_cpp_streams.release
+        return stream
+
     def _open(
         self, request: ChatRequest, answer: AnswerId, model: str, *, progress: bool
-    ) -> EngineStream:
+    ) -> EngineStream[Chunk]:
         settings = self._settings
         max_tokens, adjusted = token_limit(
             request, default=settings.max_tokens, ceiling=settings.max_tokens_limit
@@ -121,6 +153,34 @@ class OpenAIBackend:
             adjusted=adjusted,
         )
 
+    def _continue(
+        self, request: CompletionRequest, index: int, frame: Frame, entry: dict[str, Any]
+    ) -> EngineStream[TextChunk]:
+        settings, model, prompt = self._settings, entry["id"], request["prompt"][index]
+        max_tokens, adjusted = token_limit(
+            request, default=settings.max_tokens, ceiling=settings.max_tokens_limit
+        )
+        payload = to_openai_completion(
+            request,
+            prompt,
+            model=model,
+            max_tokens=max_tokens,
+            temperature=settings.default_temperature,
+            llama_cpp=_is_llama_cpp(entry),
+        )
+        body = self._transport.open(
+            "/completions",
+            payload,
+            first_seconds=settings.timeout_seconds,
+            idle_seconds=settings.stream_idle_timeout_seconds,
+        )
+        if body.status != 200:
+            with body:
+                raise of_prompt(to_error(body.status, body.read_all(MAX_ERROR_BYTES)))
+        translator = FromOpenAIText(frame, index=index, echo=echoed(request, prompt))
+        decoder = EventDecoder(MAX_LINE_BYTES)
+        return EngineStream(body, decoder, translator, model=model, adjusted=adjusted)
+
     def _resolve(self, name: str | None) -> dict[str, Any]:
         """The engine would take any name and echo it, so the name is checked here."""
         wanted = name or self._settings.default_model
@@ -136,7 +196,7 @@ class OpenAIBackend:
     def _to_model(self, entry: dict[str, Any]) -> Model:
         told = entry.get("created")
         date = int(told) if isinstance(told, int | float) else 0
-        if entry.get("owned_by") == LLAMA_CPP:
+        if _is_llama_cpp(entry):
             date = int(time.time())
         created = self._first_seen.setdefault(entry["id"], date)
         return from_openai(entry, created=created, owned_by=self._settings.engine_label)
@@ -167,3 +227,7 @@ class OpenAIBackend:
         except TensoriaError as error:
             return error
         return EngineStatus("openai", None, tuple(warnings))
+
+
+def _is_llama_cpp(entry: dict[str, Any]) -> bool:
+    return entry.get("owned_by") == LLAMA_CPP

@@ -1,13 +1,14 @@
 """An open answer of an engine, whichever dialect it speaks."""
 
 from collections.abc import Callable, Iterable
-from typing import Protocol, Self
+from typing import Generic, Protocol, Self
 
+from tensoria.backends.base import AnyChunk
 from tensoria.backends.body import Body
 from tensoria.backends.failures import to_backend_error
 from tensoria.backends.framing import FramingError
 from tensoria.errors import BackendError, TensoriaError
-from tensoria.wire.openai import Chunk, Usage
+from tensoria.wire.openai import Usage
 
 # One line holds one token, or a whole answer from an engine that did not stream.
 MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -22,24 +23,24 @@ class Decoder(Protocol):
     def flush(self) -> list[bytes]: ...
 
 
-class Translator(Protocol):
+class Translator(Protocol[AnyChunk]):
     """Lines or events to chunks; see `translate.chat.ToChunks` for its states."""
 
     finished: bool
     error: TensoriaError | None
     usage: Usage | None
 
-    def feed(self, lines: Iterable[bytes]) -> list[Chunk]: ...
+    def feed(self, lines: Iterable[bytes]) -> list[AnyChunk]: ...
 
 
-class EngineStream:
-    """A `ChatStream`: body, decoder and translator, one after the other."""
+class EngineStream(Generic[AnyChunk]):
+    """An `AnswerStream`: body, decoder and translator, one after the other."""
 
     def __init__(
         self,
         body: Body,
         decoder: Decoder,
-        translator: Translator,
+        translator: Translator[AnyChunk],
         *,
         model: str,
         adjusted: dict[str, str],
@@ -63,7 +64,7 @@ class EngineStream:
     def __iter__(self) -> Self:
         return self
 
-    def __next__(self) -> list[Chunk]:
+    def __next__(self) -> list[AnyChunk]:
         """Return the chunks of the next receive; what came before an error comes first."""
         translator = self._translator
         if translator.finished:
