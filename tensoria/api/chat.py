@@ -11,6 +11,7 @@ from tensoria.api.services import services
 from tensoria.api.streaming import stream_answer, whole_answer
 from tensoria.backends.base import AnswerId
 from tensoria.schemas import chat as schema
+from tensoria.translate.chunks import ToCompletion
 
 bp = Blueprint("chat", __name__, url_prefix="/v1")
 
@@ -21,7 +22,9 @@ def create_chat_completion() -> Response:
     loaded = schema.load(json_body())
     answer_id = AnswerId(new_id("chatcmpl-"), int(time.time()))
     stream = services().backend.chat(loaded.request, answer_id)
-    answer = stream_answer if loaded.request.get("stream") else whole_answer
-    response = answer(stream)
+    if loaded.request.get("stream"):
+        response = stream_answer(stream)
+    else:
+        response = whole_answer(stream, ToCompletion())
     tell(response, loaded.ignored, stream.adjusted)
     return response

@@ -30,7 +30,11 @@ def ready() -> Response:
 @bp.get("/")
 def index() -> Response:
     """Name the service and where its parts are."""
-    links = {"models": "/v1/models", "chat": "/v1/chat/completions", "health": "/health"}
-    return json_response(
-        {"name": "Tensoria", "version": __version__, "links": {**links, "ready": "/ready"}}
-    )
+    links = {
+        "models": "/v1/models",
+        "chat": "/v1/chat/completions",
+        "completions": "/v1/completions",
+        "health": "/health",
+        "ready": "/ready",
+    }
+    return json_response({"name": "Tensoria", "version": __version__, "links": links})

@@ -1,14 +1,14 @@
-"""A chat's answer on the wire: server-sent events, NDJSON, or one whole document.
+"""An answer on the wire: server-sent events, NDJSON, or one whole document.
 
 Every stream ends in exactly one of: finish chunk and [DONE], or an error event.
 Source: platform.openai.com/docs/api-reference/chat/streaming
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sized
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Self
+from typing import Generic, Protocol, Self
 
 import orjson
 from flask import Response, request
@@ -17,10 +17,16 @@ from tensoria.api.error_handlers import internal_error
 from tensoria.api.json import json_response
 from tensoria.api.record import Record, record
 from tensoria.api.services import Client, client
-from tensoria.backends.base import ChatStream
+from tensoria.backends.base import AnswerStream, AnyChunk
 from tensoria.errors import BackendError, ClientClosed, TensoriaError
-from tensoria.translate.chunks import ToCompletion
-from tensoria.wire.openai import Chunk
+
+
+class Collector(Protocol[AnyChunk]):
+    """Chunks to the one document that they add up to."""
+
+    def feed(self, chunks: list[AnyChunk]) -> None: ...
+
+    def completion(self) -> Mapping[str, object]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ SSE = Encoding("text/event-stream", b"data: ", b"\n\n", b"data: [DONE]\n\n")
 NDJSON = Encoding("application/x-ndjson", b"", b"\n", b"")
 
 
-def stream_answer(stream: ChatStream) -> Response:
+def stream_answer(stream: AnswerStream[AnyChunk]) -> Response:
     """Return a streamed response; an error before the first chunk is raised, with its status."""
     encoding = NDJSON if "application/x-ndjson" in request.headers.get("Accept", "") else SSE
     current, watched = record(), client()
@@ -64,9 +70,9 @@ def stream_answer(stream: ChatStream) -> Response:
     return response
 
 
-def whole_answer(stream: ChatStream) -> Response:
+def whole_answer(stream: AnswerStream[AnyChunk], collected: Collector[AnyChunk]) -> Response:
     """Add a stream up to one document; raises what the engine raises, or ClientClosed."""
-    collected, watched, current = ToCompletion(), client(), record()
+    watched, current = client(), record()
     with closing(stream):
         turn = Turn()
         for chunks in stream:
@@ -78,7 +84,7 @@ def whole_answer(stream: ChatStream) -> Response:
     return json_response(collected.completion())
 
 
-def _first_chunks(stream: ChatStream, watched: Client) -> list[Chunk]:
+def _first_chunks(stream: AnswerStream[AnyChunk], watched: Client) -> list[AnyChunk]:
     for chunks in stream:
         if not stream.finished and watched.gone():
             raise ClientClosed
@@ -87,7 +93,7 @@ def _first_chunks(stream: ChatStream, watched: Client) -> list[Chunk]:
     raise BackendError("The engine ended the answer without a word.")
 
 
-def _note(current: Record, stream: ChatStream) -> None:
+def _note(current: Record, stream: AnswerStream[AnyChunk]) -> None:
     current.fields["model"] = stream.model
     if stream.usage:
         current.fields["prompt_tokens"] = stream.usage["prompt_tokens"]
@@ -100,7 +106,7 @@ class Turn:
     def __init__(self) -> None:
         self._chunks = 0
 
-    def took(self, chunks: list[Chunk]) -> None:
+    def took(self, chunks: Sized) -> None:
         """Count a block, and give way when the turn is over."""
         self._chunks += len(chunks) + 1
         if self._chunks > CHUNKS_PER_TURN:
@@ -108,19 +114,19 @@ class Turn:
             time.sleep(0)
 
 
-class Events:
+class Events(Generic[AnyChunk]):
     """The response's iterable. An object, not a generator: one that is closed before its first
     `next` would never run its `finally`, and the engine would go on for nobody."""
 
     def __init__(
         self,
-        first: list[Chunk],
-        stream: ChatStream,
+        first: list[AnyChunk],
+        stream: AnswerStream[AnyChunk],
         encoding: Encoding,
         current: Record,
         watched: Client,
     ) -> None:
-        self._first: list[Chunk] | None = first
+        self._first: list[AnyChunk] | None = first
         self._stream = stream
         self._encoding = encoding
         self._record = current

@@ -19,6 +19,7 @@ from tests.contract.streams import check_stream
 
 _KINDS = (
     ("POST", re.compile(r"/v1/chat/completions"), "chat.response"),
+    ("POST", re.compile(r"/v1/completions"), "completion.response"),
     ("GET", re.compile(r"/v1/models"), "models.response"),
     ("GET", re.compile(r"/v1/models/.+"), "model"),
 )
@@ -32,13 +33,17 @@ class ContractClient(FlaskClient):
     """
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
-        include_usage = _asks_for_usage(kwargs)
+        include_usage, choices = _asks_for_usage(kwargs), _asks_for_choices(kwargs)
         response = super().open(*args, **kwargs)
         if response.request.method == "HEAD":
             return response
         if response.mimetype in _STREAMS and response.status_code == 200:
             response.response = _Judged(
-                response.response, ndjson=_STREAMS[response.mimetype], include_usage=include_usage
+                response.response,
+                ndjson=_STREAMS[response.mimetype],
+                include_usage=include_usage,
+                choices=choices,
+                text=_kind(response.request.method, response.request.path) == "completion.response",
             )
         else:
             check_answer(response)
@@ -82,15 +87,34 @@ def _asks_for_usage(kwargs: dict[str, Any]) -> bool | None:
     return isinstance(options, dict) and options.get("include_usage") is True
 
 
+def _asks_for_choices(kwargs: dict[str, Any]) -> int | None:
+    """Count the prompts of the request; None when its body is not plain JSON."""
+    request = kwargs.get("json")
+    if not isinstance(request, dict):
+        return None
+    prompt = request.get("prompt")
+    return len(prompt) if isinstance(prompt, list) else 1
+
+
 class _Judged:
     """The body of a stream, judged once its last byte was read; an iterator with `close`."""
 
-    def __init__(self, body: Iterable[Any], *, ndjson: bool, include_usage: bool | None) -> None:
+    def __init__(
+        self,
+        body: Iterable[Any],
+        *,
+        ndjson: bool,
+        include_usage: bool | None,
+        choices: int | None,
+        text: bool,
+    ) -> None:
         self._body = body
         self._parts = iter(body)
         self._read = bytearray()
         self._ndjson = ndjson
         self._include_usage = include_usage
+        self._choices = choices
+        self._text = text
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -99,7 +123,13 @@ class _Judged:
         try:
             part = next(self._parts)
         except StopIteration:
-            check_stream(bytes(self._read), ndjson=self._ndjson, include_usage=self._include_usage)
+            check_stream(
+                bytes(self._read),
+                ndjson=self._ndjson,
+                include_usage=self._include_usage,
+                text=self._text,
+                choices=self._choices,
+            )
             raise
         self._read += part
         return part

@@ -1,9 +1,10 @@
-"""Judge a streamed chat answer as a whole: its framing, every chunk, and their sequence.
+"""Judge a streamed answer as a whole: its framing, every chunk, and their sequence.
 
 For each choice: the role first, then deltas, then exactly one finish chunk. After all of them the
 usage chunk with empty `choices`, when it was asked for. Then `[DONE]`; or, anywhere before the end
 of the answer, one error event and nothing after it. One id, one model, one time of creation.
-NDJSON is the same in lines, each of them JSON, so without `[DONE]`.
+NDJSON is the same in lines, each of them JSON, so without `[DONE]`. A text completion's chunks have
+text in place of a delta, and no role.
 """
 
 from collections.abc import Iterator
@@ -17,10 +18,19 @@ DONE = "[DONE]"
 Event = dict[str, Any] | str
 
 
-def check_stream(body: bytes, *, ndjson: bool = False, include_usage: bool | None = None) -> None:
-    """Raise AssertionError unless `body` is a whole and honest stream of chat chunks.
+def check_stream(
+    body: bytes,
+    *,
+    ndjson: bool = False,
+    include_usage: bool | None = None,
+    text: bool = False,
+    choices: int | None = None,
+) -> None:
+    """Raise AssertionError unless `body` is a whole and honest stream of chunks.
 
-    `include_usage` is what the request asked for; None when that is not known.
+    `include_usage` is what the request asked for; None when that is not known. `text` says that
+    the chunks are those of a text completion, and not of a chat. `choices` is how many the request
+    asked for; None when that is not known.
     """
     events = list(_ndjson_events(body) if ndjson else _sse_events(body))
     _demand(events, "the stream is empty")
@@ -36,19 +46,28 @@ def check_stream(body: bytes, *, ndjson: bool = False, include_usage: bool | Non
     _demand(
         failed or last == DONE or ndjson, f"the stream ends without {DONE} and without an error"
     )
-    _check_chunks(chunks, include_usage=include_usage, failed=failed)
+    for chunk in chunks:
+        _check_text_chunk(chunk) if text else check("chat.chunk", chunk)
+    _check_chunks(chunks, include_usage=include_usage, failed=failed, choices=choices)
+
+
+def _check_text_chunk(chunk: dict[str, Any]) -> None:
+    """The contract has one shape for chunk and answer; in a chunk the reason may be null."""
+    choices = [
+        {**choice, "finish_reason": choice.get("finish_reason", "missing") or "stop"}
+        for choice in chunk.get("choices", ())
+    ]
+    check("completion.response", {**chunk, "choices": choices})
 
 
 def _check_chunks(
-    chunks: list[dict[str, Any]], *, include_usage: bool | None, failed: bool
+    chunks: list[dict[str, Any]], *, include_usage: bool | None, failed: bool, choices: int | None
 ) -> None:
-    for chunk in chunks:
-        check("chat.chunk", chunk)
     for name in ("id", "model", "created"):
         found = {chunk[name] for chunk in chunks}
         _demand(len(found) <= 1, f"chunks of one stream differ in {name}: {found}")
     usage = [chunk for chunk in chunks if not chunk["choices"]]
-    _check_choices([chunk for chunk in chunks if chunk["choices"]], failed=failed)
+    _check_choices([chunk for chunk in chunks if chunk["choices"]], failed=failed, choices=choices)
     _demand(
         not usage or (len(usage) == 1 and usage[0] is chunks[-1]), "usage is not the last chunk"
     )
@@ -59,12 +78,13 @@ def _check_chunks(
         _demand(usage, "no usage chunk, though it was asked for")
 
 
-def _check_choices(chunks: list[dict[str, Any]], *, failed: bool) -> None:
+def _check_choices(chunks: list[dict[str, Any]], *, failed: bool, choices: int | None) -> None:
     state: dict[int, str] = {}
     for chunk in chunks:
         for choice in chunk["choices"]:
             _step(state, choice)
-    finished = bool(state) and all(word == "finished" for word in state.values())
+    whole = len(state) == choices if choices else bool(state)
+    finished = whole and all(word == "finished" for word in state.values())
     if failed:
         _demand(not finished, "an error event after the answer was finished")
     else:
@@ -72,10 +92,12 @@ def _check_choices(chunks: list[dict[str, Any]], *, failed: bool) -> None:
 
 
 def _step(state: dict[int, str], choice: dict[str, Any]) -> None:
-    index, delta = choice["index"], choice["delta"]
+    index, delta = choice["index"], choice.get("delta")
     before = state.get(index)
     _demand(before != "finished", f"choice {index} goes on after its finish chunk")
-    if before is None:
+    if delta is None:
+        _demand("text" in choice, f"choice {index} has neither a delta nor a text")
+    elif before is None:
         role = delta.get("role")
         _demand(role == "assistant", f"the first delta of choice {index} has the role {role!r}")
     else:

@@ -6,8 +6,15 @@ from flask import Flask, Response
 
 from tests.contract import ContractClient
 from tests.contract.test_schemas import ANSWER, ERROR, MODEL
-from tests.contract.test_streams import DONE, FINISH, ROLE, ndjson, sse, usage_chunk
+from tests.contract.test_streams import DONE, FINISH, ROLE, ndjson, sse, text_chunk, usage_chunk
 
+TEXT_ANSWER = {
+    "id": "cmpl-1",
+    "object": "text_completion",
+    "created": 1_700_000_000,
+    "model": "mistral:latest",
+    "choices": [{"index": 0, "text": "a", "logprobs": None, "finish_reason": "stop"}],
+}
 Make = Callable[[Callable[[], Any]], ContractClient]
 
 
@@ -32,6 +39,7 @@ def answering() -> Make:
     [
         ("POST", "/v1/chat/completions", ANSWER),
         ("POST", "//v1/chat//completions/", ANSWER),
+        ("POST", "/v1/completions", TEXT_ANSWER),
         ("GET", "/v1/models", {"object": "list", "data": [MODEL]}),
         ("GET", "/v1/models/hf.co/org/model:Q4", MODEL),
         ("GET", "/health", {"status": "ok"}),
@@ -45,6 +53,7 @@ def test_a_good_answer_passes(answering: Make, method: str, path: str, body: obj
     ("method", "path", "body"),
     [
         ("POST", "/v1/chat/completions", MODEL),
+        ("POST", "/v1/completions", ANSWER),
         ("GET", "/v1/models", MODEL),
         ("GET", "/v1/models/mistral", {"object": "list", "data": [MODEL]}),
     ],
@@ -124,6 +133,15 @@ def test_a_stream_is_judged_by_the_usage_that_the_request_asked_for(answering: M
         _ask(answering(lambda: _stream(sse(ROLE, FINISH, DONE))), include_usage=True)
     with pytest.raises(AssertionError, match="not asked for"):
         _ask(answering(lambda: _stream(sse(ROLE, FINISH, usage_chunk(), DONE))))
+
+
+def test_a_stream_of_text_is_judged_by_its_path_and_its_prompts(answering: Make) -> None:
+    body = sse(text_chunk(), text_chunk(finish="stop"), DONE)
+    client = answering(lambda: _stream(body))
+
+    assert client.post("/v1/completions", json={"prompt": "a"}).data == body
+    with pytest.raises(AssertionError, match="before each choice"):
+        client.post("/v1/completions", json={"prompt": ["a", "b"]}).get_data()
 
 
 def test_a_stream_of_lines_is_judged_as_one(answering: Make) -> None:

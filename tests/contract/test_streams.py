@@ -143,3 +143,47 @@ def test_a_stream_of_lines_with_an_error_passes() -> None:
 def test_a_stream_of_lines_with_one_fault_is_refused(body: bytes, fault: str) -> None:
     with pytest.raises(AssertionError, match=fault):
         check_stream(body, ndjson=True)
+
+
+def text_chunk(
+    index: int = 0, text: str | None = "a", finish: str | None = None, **members: Any
+) -> dict[str, Any]:
+    choice = {"index": index, "text": text, "logprobs": None, "finish_reason": finish}
+    return _chunk([choice]) | {"object": "text_completion"} | members
+
+
+TEXT_END = text_chunk(text="", finish="stop")
+TEXT_USAGE = usage_chunk() | {"object": "text_completion"}
+
+
+@pytest.mark.parametrize(
+    ("events", "choices"),
+    [
+        ([text_chunk(), TEXT_END, DONE], 1),
+        ([text_chunk(), TEXT_END, TEXT_USAGE, DONE], 1),
+        ([text_chunk(), TEXT_END, text_chunk(1, finish="length"), DONE], 2),
+        ([text_chunk(), TEXT_END, ERROR], 2),
+        ([text_chunk(), TEXT_END, DONE], None),
+    ],
+)
+def test_an_honest_stream_of_text_passes(events: list[Any], choices: int | None) -> None:
+    check_stream(sse(*events), text=True, choices=choices)
+
+
+@pytest.mark.parametrize(
+    ("events", "choices", "fault"),
+    [
+        ([text_chunk(), DONE], 1, "before each choice has its finish"),
+        ([text_chunk(), TEXT_END, DONE], 2, "before each choice has its finish"),
+        ([TEXT_END, text_chunk(), DONE], 1, "after its finish chunk"),
+        ([text_chunk(), TEXT_END, ERROR], 1, "after the answer was finished"),
+        ([text_chunk(text=None), TEXT_END, DONE], 1, "not a valid completion"),
+        ([text_chunk(finish="bored"), DONE], 1, "not a valid completion"),
+        ([ROLE, FINISH, DONE], 1, "not a valid completion"),
+    ],
+)
+def test_a_stream_of_text_with_one_fault_is_refused(
+    events: list[Any], choices: int, fault: str
+) -> None:
+    with pytest.raises(AssertionError, match=re.escape(fault)):
+        check_stream(sse(*events), text=True, choices=choices)

@@ -125,6 +125,20 @@ def test_the_client_reads_an_answer(report: Report) -> None:
     assert answer["usage"]["total_tokens"] == 35
 
 
+def test_the_client_reads_a_text_completion(report: Report) -> None:
+    answer = report["completion"]
+
+    assert [choice["text"] for choice in answer["choices"]] == ["a world", "b world"]
+    assert answer["usage"]["total_tokens"] == 22
+
+
+def test_the_client_reads_a_streamed_text_completion(report: Report) -> None:
+    choices = [choice for chunk in report["completion stream"] for choice in chunk["choices"]]
+
+    assert "".join(choice["text"] for choice in choices) == " world"
+    assert [choice["finish_reason"] for choice in choices] == [None, None, "stop"]
+
+
 def test_the_client_reads_a_stream(report: Report) -> None:
     chunks = report["stream"]
     deltas = [choice["delta"] for chunk in chunks for choice in chunk["choices"]]

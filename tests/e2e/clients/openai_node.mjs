@@ -46,6 +46,14 @@ const report = {
   stream: await all(
     chat({ model: "smollm2:135m", stream: true, stream_options: { include_usage: true } }),
   ),
+  completion: await client.completions.create({
+    model: "smollm2:135m",
+    prompt: ["a", "b"],
+    echo: true,
+  }),
+  "completion stream": await all(
+    client.completions.create({ model: "smollm2:135m", prompt: "a", stream: true }),
+  ),
   errors: {
     "wrong key": await failure(() => stranger.models.list()),
     "unknown model": await failure(() => chat({ model: "no-such-model" })),

@@ -35,6 +35,13 @@ def main(base_url: str, key: str, down_url: str) -> dict[str, Any]:
                 stream_options={"include_usage": True},
             )
         ],
+        "completion": client.completions.create(
+            model="smollm2:135m", prompt=["a", "b"], echo=True
+        ).model_dump(),
+        "completion stream": [
+            chunk.model_dump()
+            for chunk in client.completions.create(model="smollm2:135m", prompt="a", stream=True)
+        ],
         "errors": {
             "wrong key": failure(stranger.models.list),
             "unknown model": failure(lambda: chat(model="no-such-model", messages=ASK)),
