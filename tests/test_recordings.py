@@ -13,6 +13,7 @@ from tests.expectations import (
     EXPECTATIONS,
     Answer,
     Broken,
+    Completed,
     Context,
     ModelList,
     NotAsked,
@@ -53,7 +54,7 @@ def test_every_recording_has_an_expectation_and_every_expectation_a_recording() 
 
 
 def test_every_kind_of_expectation_is_tested_here() -> None:
-    tested = {Answer, Refused, Broken, ModelList, Ready, Context, Told, NotAsked}
+    tested = {Answer, Refused, Broken, ModelList, Ready, Context, Told, Completed, NotAsked}
     assert {type(expectation) for expectation in EXPECTATIONS.values()} == tested
 
 

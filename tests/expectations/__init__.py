@@ -9,14 +9,16 @@ so does an expectation without a recording.
 | `refusals` | errors of /api/chat, and paths that are not there |
 | `faults` | processes that were killed or stopped |
 | `about` | what an engine says of itself: version, models, what is loaded |
+| `completions` | answers and errors of /api/generate |
 """
 
 import pytest
 
-from tests.expectations import about, answers, faults, refusals
+from tests.expectations import about, answers, completions, faults, refusals
 from tests.expectations.shapes import (
     Answer,
     Broken,
+    Completed,
     Context,
     Expectation,
     ModelList,
@@ -31,7 +33,7 @@ pytest.register_assert_rewrite("tests.expectations.checks")
 
 EXPECTATIONS: dict[tuple[str, str], Expectation] = {
     (release, name): expectation
-    for room in (answers, refusals, faults, about)
+    for room in (answers, refusals, faults, about, completions)
     for name, by_release in room.EXPECTED.items()
     for release, expectation in by_release.items()
 }
@@ -40,6 +42,7 @@ __all__ = [
     "EXPECTATIONS",
     "Answer",
     "Broken",
+    "Completed",
     "Context",
     "Expectation",
     "ModelList",

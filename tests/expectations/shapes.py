@@ -91,11 +91,18 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Completed:
+    """What POST /v1/completions makes of an answer of /api/generate."""
+
+    outcome: Answer | Refused
+
+
+@dataclass(frozen=True, slots=True)
 class NotAsked:
     """The gateway never asks this: the recording is what the fake's own answer must equal."""
 
 
-Expectation = Answer | Refused | Broken | ModelList | Ready | Context | Told | NotAsked
+Expectation = Answer | Refused | Broken | ModelList | Ready | Context | Told | Completed | NotAsked
 ByRelease = Mapping[str, Expectation]
 
 A, B, C = "0.9.6", "0.24.0", "0.32.15"
