@@ -103,7 +103,7 @@ class ContextLengthExceeded(RequestError):
         asked = f"{prompt} tokens" if prompt else "more tokens"
         super().__init__(
             f"This model's maximum context length is {limit}. "
-            f"However, your messages resulted in {asked}.",
+            f"However, your {param} resulted in {asked}.",
             param=param,
         )
 

@@ -170,4 +170,6 @@ def test_overflow_is_told_in_the_words_that_clients_look_for(
 
 
 def test_overflow_names_the_field_that_overflowed() -> None:
-    assert ContextLengthExceeded(context=1, prompt=2, param="input").param == "input"
+    error = ContextLengthExceeded(context=1, prompt=2, param="input")
+    assert error.param == "input"
+    assert "your input resulted in 2 tokens" in error.message

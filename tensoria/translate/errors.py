@@ -52,15 +52,18 @@ _PARAM_OF_CAPABILITY = {
 }
 
 
-def to_error(status: int, body: bytes, *, context: int | None = None) -> TensoriaError:
+def to_error(
+    status: int, body: bytes, *, context: int | None = None, param: str = "messages"
+) -> TensoriaError:
     """Return the error for an engine's answer whose status is not 200.
 
-    `context` (tokens) is the model's context where it is known; it is named in an overflow.
+    `context` (tokens) is the model's context where it is known; it is named in an overflow, and so
+    is `param`, the field that is too long.
     """
     detail = _detail(body)
     if detail is None:
         return BackendError(f"The engine answered with status {status} and no error of its own.")
-    return _classified(status, detail, context)
+    return _classified(status, detail, context, param)
 
 
 def to_stream_error(detail: object, *, context: int | None = None) -> TensoriaError:
@@ -92,12 +95,15 @@ def _unwrapped(error: object) -> dict[str, Any]:
     return {"message": str(error)}
 
 
-def _classified(status: int, detail: dict[str, Any], context: int | None) -> TensoriaError:
+def _classified(
+    status: int, detail: dict[str, Any], context: int | None, param: str = "messages"
+) -> TensoriaError:
     text = detail["message"]
     if detail.get("type") == "exceed_context_size_error" or _OVERFLOW.search(text):
         return ContextLengthExceeded(
             context=_count(detail.get("n_ctx")) or _number(_CONTEXT_IN_TEXT, text) or context,
             prompt=_count(detail.get("n_prompt_tokens")) or _number(_PROMPT_IN_TEXT, text),
+            param=param,
         )
     # A wrong path is a 404 too, and says nothing about a model.
     if status == 404 and "model" in text.lower():
