@@ -142,3 +142,36 @@ def test_show_refuses_a_model_that_is_not_there(
 ) -> None:
     answer = session.post(f"{fake.url}/api/show", json={"model": name})
     assert answer.status_code == status
+
+
+def test_embeddings_have_the_members_of_the_recorded_ones(session: requests.Session) -> None:
+    recording = Recording.load("0.32.15", "embed-list")
+    with FakeOllama() as fake:
+        fake.models = [model_entry("all-minilm:l6-v2", capabilities=("embedding",))]
+        answer = session.post(f"{fake.url}/api/embed", json=recording.request).json()
+    assert set(answer) == set(json.loads(recording.body))
+    assert len(answer["embeddings"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "recorded"),
+    [
+        ("all-minilm:l6-v2", "embed-empty"),
+        ("all-minilm:l6-v2", "embed-empty-list"),
+        ("smollm2:135m", "embed-chat-model"),
+        ("nope", "embed-missing-model"),
+    ],
+)
+def test_embedding_that_cannot_be_is_answered_as_recorded(
+    session: requests.Session, name: str, recorded: str
+) -> None:
+    recording = Recording.load("0.32.15", recorded)
+    with FakeOllama() as fake:
+        fake.models = [
+            model_entry(),
+            model_entry("all-minilm:l6-v2", capabilities=("embedding",)),
+        ]
+        answer = session.post(f"{fake.url}/api/embed", json=recording.request)
+    assert recording.request["model"] == name
+    found = {member: answer.json().get(member) for member in json.loads(recording.body)}
+    assert (answer.status_code, found) == (recording.status, json.loads(recording.body))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
 from tensoria.wire.completions import CompletionRequest, TextChunk
-from tensoria.wire.openai import ChatRequest, Chunk, Model, Usage
+from tensoria.wire.openai import ChatRequest, Chunk, EmbeddingRequest, Model, Usage
 
 AnyChunk = TypeVar("AnyChunk")
 
@@ -61,6 +61,15 @@ ChatStream: TypeAlias = AnswerStream[Chunk]
 CompletionStream: TypeAlias = AnswerStream[TextChunk]
 
 
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """The vectors of one request in the order of its inputs; `prompt_tokens` is their sum."""
+
+    model: str
+    vectors: list[list[float]]
+    prompt_tokens: int
+
+
 class Backend(Protocol):
     """An engine. Every method raises TensoriaError and nothing else."""
 
@@ -70,6 +79,10 @@ class Backend(Protocol):
 
     def complete(self, request: CompletionRequest, answer: AnswerId) -> CompletionStream:
         """Send the first prompt to the engine and return when it has begun to answer."""
+        ...
+
+    def embed(self, request: EmbeddingRequest) -> Embedded:
+        """Return one vector for each input, or raise; no input is ever cut."""
         ...
 
     def models(self) -> list[Model]:

@@ -3,10 +3,11 @@
 import re
 from contextlib import suppress
 
-from tensoria.backends.base import AnswerId, EngineStatus
+from tensoria.backends.base import AnswerId, Embedded, EngineStatus
 from tensoria.backends.body import Body
 from tensoria.backends.framing import LineDecoder
 from tensoria.backends.ollama_client import OllamaClient
+from tensoria.backends.ollama_embeddings import embed
 from tensoria.backends.ollama_models import MAX_AGE_SECONDS, OllamaModels
 from tensoria.backends.prompts import PromptStream
 from tensoria.backends.recent import Recent
@@ -22,7 +23,7 @@ from tensoria.translate.errors import to_error
 from tensoria.translate.models import to_model
 from tensoria.wire import ollama
 from tensoria.wire.completions import CompletionRequest, TextChunk
-from tensoria.wire.openai import ChatRequest, Chunk, Model
+from tensoria.wire.openai import ChatRequest, Chunk, EmbeddingRequest, Model
 
 # The first release that takes `truncate: false`: before it, an overflow cannot be seen.
 OVERFLOW_SINCE = (0, 12, 6)
@@ -82,6 +83,14 @@ class OllamaBackend:
             return self._continue(request, index, frame, entry)
 
         return PromptStream(open_one, len(request["prompt"]), frame)
+
+    def embed(self, request: EmbeddingRequest) -> Embedded:
+        """See `Backend.embed`."""
+        entry = self._models.resolve(request.get("model"))
+        first_seconds = self._first_token_seconds(entry["name"])
+        return embed(
+            self._client, self._models, self._settings, entry, request, first_seconds=first_seconds
+        )
 
     def models(self) -> list[Model]:
         """See `Backend.models`."""

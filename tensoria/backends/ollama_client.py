@@ -60,6 +60,14 @@ class OllamaClient:
             "/api/generate", payload, first_seconds=first_seconds, idle_seconds=idle_seconds
         )
 
+    def embed(
+        self, payload: ollama.EmbedRequest, *, first_seconds: float, idle_seconds: float
+    ) -> Body:
+        """Return the open answer of /api/embed, which begins when every vector is there."""
+        return self._transport.open(
+            "/api/embed", payload, first_seconds=first_seconds, idle_seconds=idle_seconds
+        )
+
     def _list(self, path: str) -> list[Mapping[str, Any]]:
         entries = self._object("GET", path).get("models")
         if not isinstance(entries, list):

@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 
 import orjson
 
-from tensoria.backends.base import AnswerId, EngineStatus
+from tensoria.backends.base import AnswerId, Embedded, EngineStatus
 from tensoria.backends.framing import EventDecoder
 from tensoria.backends.ollama_client import CONTROL_SECONDS
 from tensoria.backends.ollama_models import MAX_AGE_ON_A_MISS_SECONDS, MAX_AGE_SECONDS
+from tensoria.backends.openai_embeddings import embed
 from tensoria.backends.prompts import PromptStream
 from tensoria.backends.recent import Recent
 from tensoria.backends.stream import MAX_ERROR_BYTES, MAX_LINE_BYTES, EngineStream
@@ -37,7 +38,7 @@ from tensoria.translate.errors import to_error
 from tensoria.translate.models import from_openai
 from tensoria.translate.names import canonical, not_found_message
 from tensoria.wire.completions import CompletionRequest, TextChunk
-from tensoria.wire.openai import ChatRequest, Chunk, Model
+from tensoria.wire.openai import ChatRequest, Chunk, EmbeddingRequest, Model
 
 LLAMA_CPP = "llamacpp"
 # The embedded child has 64 HTTP threads; a full house would leave none for its own /health.
@@ -84,6 +85,11 @@ class OpenAIBackend:
         return self._holding_a_thread(
             entry, lambda: PromptStream(open_one, len(request["prompt"]), frame)
         )
+
+    def embed(self, request: EmbeddingRequest) -> Embedded:
+        """See `Backend.embed`."""
+        entry = self._resolve(request.get("model"))
+        return embed(self._transport, self._settings, entry["id"], request)
 
     def models(self) -> list[Model]:
         """See `Backend.models`."""

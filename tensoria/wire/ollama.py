@@ -57,6 +57,32 @@ class ChatLine(TypedDict, total=False):
     error: str
 
 
+class EmbedOptions(TypedDict):
+    """`options` of a request for embeddings: the context in tokens, constant as in a chat."""
+
+    num_ctx: int
+
+
+class EmbedRequest(TypedDict):
+    """POST /api/embed. `truncate` false makes an input over the context an error (every release).
+
+    `dimensions` cuts and normalises anew (0.11.11 and later; older releases ignore it).
+    """
+
+    model: str
+    input: list[str]
+    truncate: bool
+    keep_alive: str | int | float
+    dimensions: NotRequired[int]
+    options: NotRequired[EmbedOptions]
+
+
+class ListedDetails(TypedDict, total=False):
+    """What is used of `details` in /api/tags: the trained context in tokens (0.30 and later)."""
+
+    context_length: int
+
+
 class ModelEntry(TypedDict):
     """One entry of GET /api/tags; `modified_at` is RFC 3339 with up to nine fraction digits."""
 
@@ -65,6 +91,7 @@ class ModelEntry(TypedDict):
     digest: NotRequired[str]
     remote_host: NotRequired[str]
     capabilities: NotRequired[list[str]]
+    details: NotRequired[ListedDetails]
 
 
 class RunningModel(TypedDict):

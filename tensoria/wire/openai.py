@@ -114,6 +114,40 @@ class Completion(TypedDict):
     usage: NotRequired[Usage]
 
 
+class EmbeddingRequest(TypedDict):
+    """A validated body of POST /v1/embeddings; `input` is a list, also for one text."""
+
+    input: list[str]
+    model: NotRequired[str]
+    dimensions: NotRequired[int]
+    encoding_format: NotRequired[Literal["float", "base64"]]
+    user: NotRequired[str]
+
+
+class Embedding(TypedDict):
+    """The vector of one input: numbers, or base64 of little-endian float32."""
+
+    object: Literal["embedding"]
+    index: int
+    embedding: list[float] | str
+
+
+class EmbeddingUsage(TypedDict):
+    """Counts of tokens; an embedding has no completion."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingList(TypedDict):
+    """The answer of POST /v1/embeddings."""
+
+    object: Literal["list"]
+    data: list[Embedding]
+    model: str
+    usage: EmbeddingUsage
+
+
 class Model(TypedDict):
     """One entry of GET /v1/models; `created` in Unix seconds.
 

@@ -15,6 +15,19 @@ TEXT_ANSWER = {
     "model": "mistral:latest",
     "choices": [{"index": 0, "text": "a", "logprobs": None, "finish_reason": "stop"}],
 }
+EMBEDDING = {"object": "embedding", "index": 0, "embedding": [1.0]}
+EMBEDDINGS = {
+    "object": "list",
+    "data": [EMBEDDING],
+    "model": "m",
+    "usage": {"prompt_tokens": 1, "total_tokens": 1},
+}
+
+
+def in_base64(text: str) -> dict[str, Any]:
+    return {**EMBEDDINGS, "data": [{**EMBEDDING, "embedding": text}]}
+
+
 Make = Callable[[Callable[[], Any]], ContractClient]
 
 
@@ -40,6 +53,12 @@ def answering() -> Make:
         ("POST", "/v1/chat/completions", ANSWER),
         ("POST", "//v1/chat//completions/", ANSWER),
         ("POST", "/v1/completions", TEXT_ANSWER),
+        ("POST", "/v1/embeddings", EMBEDDINGS),
+        (
+            "POST",
+            "/v1/embeddings",
+            in_base64("AACAPw=="),
+        ),
         ("GET", "/v1/models", {"object": "list", "data": [MODEL]}),
         ("GET", "/v1/models/hf.co/org/model:Q4", MODEL),
         ("GET", "/health", {"status": "ok"}),
@@ -54,6 +73,8 @@ def test_a_good_answer_passes(answering: Make, method: str, path: str, body: obj
     [
         ("POST", "/v1/chat/completions", MODEL),
         ("POST", "/v1/completions", ANSWER),
+        ("POST", "/v1/embeddings", in_base64("AACAPw=")),
+        ("POST", "/v1/embeddings", in_base64("AACA")),
         ("GET", "/v1/models", MODEL),
         ("GET", "/v1/models/mistral", {"object": "list", "data": [MODEL]}),
     ],
@@ -67,7 +88,7 @@ def test_the_answer_of_another_path_is_refused(
 
 def test_a_new_path_without_a_contract_is_refused(answering: Make) -> None:
     with pytest.raises(AssertionError, match="knows no contract"):
-        answering(dict).get("/v1/embeddings")
+        answering(dict).get("/v1/files")
 
 
 def test_an_error_passes_on_any_path(answering: Make) -> None:

@@ -23,6 +23,7 @@ from tests.fake_ollama.exchange import Exchange, ExchangeOver, Handler, Received
 from tests.fake_ollama.lines import (
     chat_line,
     done_line,
+    embedding,
     error_line,
     generate_done_line,
     generate_line,
@@ -49,6 +50,7 @@ __all__ = [
     "chat_line",
     "close",
     "done_line",
+    "embedding",
     "error_line",
     "generate_done_line",
     "generate_line",

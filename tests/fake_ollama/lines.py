@@ -67,6 +67,11 @@ def error_line(text: str) -> bytes:
     return _line({"error": text})
 
 
+def embedding(text: str) -> list[float]:
+    """Return the fake's vector for a text: its length tells texts apart, and float32 holds it."""
+    return [float(len(text)), 0.5, -0.25, 1.0]
+
+
 def model_entry(
     name: str = MODEL,
     *,

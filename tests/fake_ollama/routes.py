@@ -12,6 +12,7 @@ from tests.fake_ollama.lines import (
     CREATED_AT,
     chat_line,
     done_line,
+    embedding,
     generate_done_line,
     generate_line,
     model_entry,
@@ -66,6 +67,7 @@ class Routes:
             "/api/show": {"POST": self._show},
             "/api/chat": {"POST": self._chat},
             "/api/generate": {"POST": self._chat},
+            "/api/embed": {"POST": self._embed},
         }
 
     def _tags(self, exchange: Exchange) -> None:
@@ -116,6 +118,28 @@ class Routes:
         else:
             chat = exchange.request.path == "/api/chat"
             stream(self.chat_lines if chat else self.generate_lines)(exchange)
+
+    def _embed(self, exchange: Exchange) -> None:
+        asked = _asked(exchange)
+        name, texts = str(asked.get("model", "")), asked.get("input") or []
+        model = self._find(name)
+        if model is None:
+            text = f'model "{name}" not found, try pulling it first'
+            answer_json({"error": text}, 404)(exchange)
+        elif self._at_least(0, 30) and "embedding" not in model["capabilities"]:
+            text = "This server does not support embeddings. Start it with `--embeddings`"
+            answer_json({"error": text}, 501)(exchange)
+        else:
+            texts = [texts] if isinstance(texts, str) else texts
+            answer_json(
+                {
+                    "model": name,
+                    "embeddings": [embedding(text) for text in texts],
+                    "total_duration": 15532689,
+                    "load_duration": 1015485,
+                    "prompt_eval_count": 3 * len(texts),
+                }
+            )(exchange)
 
     def _not_found(self, name: str, exchange: Exchange) -> None:
         text = f"model '{name}' not found"

@@ -14,6 +14,7 @@ CONTRACT = json.loads(
 STREAMED = CONTRACT["CreateChatCompletionStreamResponse"]["properties"]
 TEXT = CONTRACT["CreateCompletionResponse"]["properties"]
 WHOLE = CONTRACT["CreateChatCompletionResponse"]["properties"]
+EMBEDDINGS = CONTRACT["CreateEmbeddingResponse"]["properties"]
 
 # (our shape, OpenAI's properties of it, names that are extensions)
 REASONING = {"reasoning_content", "reasoning"}
@@ -41,6 +42,9 @@ SHAPES: list[tuple[Any, dict[str, Any], set[str]]] = [
     (completions.TextCompletion, TEXT, set()),
     (completions.TextChoice, TEXT["choices"]["items"]["properties"], {"reasoning_content"}),
     (openai.Usage, CONTRACT["CompletionUsage"]["properties"], set()),
+    (openai.Embedding, CONTRACT["Embedding"]["properties"], set()),
+    (openai.EmbeddingList, EMBEDDINGS, set()),
+    (openai.EmbeddingUsage, EMBEDDINGS["usage"]["properties"], set()),
     (openai.Model, CONTRACT["Model"]["properties"], {"context_length"}),
 ]
 

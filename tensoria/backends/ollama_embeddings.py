@@ -1,0 +1,70 @@
+"""Embeddings through Ollama's /api/embed: one call for all inputs of a request."""
+
+from contextlib import suppress
+
+from tensoria.backends.base import Embedded
+from tensoria.backends.body import Body
+from tensoria.backends.ollama_client import OllamaClient
+from tensoria.backends.ollama_models import OllamaModels
+from tensoria.backends.stream import MAX_ERROR_BYTES
+from tensoria.config import Settings
+from tensoria.errors import TensoriaError
+from tensoria.translate.embeddings import (
+    can_embed,
+    cannot_embed,
+    from_ollama,
+    to_embedding_error,
+    to_ollama,
+    trained_context,
+)
+from tensoria.wire import ollama
+from tensoria.wire.openai import EmbeddingRequest
+
+# 2048 vectors of 4096 numbers, at 13 bytes each, and then some.
+MAX_ANSWER_BYTES = 128 * 1024 * 1024
+
+
+def embed(
+    client: OllamaClient,
+    models: OllamaModels,
+    settings: Settings,
+    entry: ollama.ModelEntry,
+    request: EmbeddingRequest,
+    *,
+    first_seconds: float,
+) -> Embedded:
+    """See `Backend.embed`; every vector has to be there within `first_seconds`."""
+    model = entry["name"]
+    if not can_embed(entry):
+        raise cannot_embed(model)
+    payload = to_ollama(
+        request, model=model, keep_alive=settings.keep_alive, context_length=settings.context_length
+    )
+    with client.embed(
+        payload,
+        first_seconds=first_seconds,
+        idle_seconds=settings.stream_idle_timeout_seconds,
+    ) as body:
+        if body.status != 200:
+            raise _refused(body, models, entry)
+        body.flowing()
+        answer = body.read_all(MAX_ANSWER_BYTES)
+    vectors, prompt_tokens = from_ollama(answer, request)
+    return Embedded(model, vectors, prompt_tokens)
+
+
+def _refused(body: Body, models: OllamaModels, entry: ollama.ModelEntry) -> TensoriaError:
+    text = body.read_all(MAX_ERROR_BYTES)
+    context = _context(models, entry) if body.status == 400 else None
+    return to_embedding_error(body.status, text, model=entry["name"], context=context)
+
+
+def _context(models: OllamaModels, entry: ollama.ModelEntry) -> int | None:
+    """Return the context in tokens, for the message of an overflow alone.
+
+    An embedding model is often trained on 512 tokens, whatever OLLAMA_CONTEXT_LENGTH says.
+    """
+    known = [trained_context(entry)]
+    with suppress(TensoriaError):
+        known.append(models.context_in_use(entry["name"], now=True))
+    return min((tokens for tokens in known if tokens), default=None)

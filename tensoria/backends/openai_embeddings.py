@@ -1,0 +1,42 @@
+"""Embeddings through the /embeddings of an engine that speaks OpenAI."""
+
+from tensoria.backends.base import Embedded
+from tensoria.backends.ollama_embeddings import MAX_ANSWER_BYTES
+from tensoria.backends.stream import MAX_ERROR_BYTES
+from tensoria.backends.transport import Transport
+from tensoria.config import Settings
+from tensoria.errors import ModelNotFound, TensoriaError
+from tensoria.translate.embeddings import (
+    cannot_embed,
+    from_openai,
+    to_embedding_error,
+    to_openai,
+)
+from tensoria.wire.openai import EmbeddingRequest
+
+
+def embed(
+    transport: Transport, settings: Settings, model: str, request: EmbeddingRequest
+) -> Embedded:
+    """See `Backend.embed`; every vector has to be there within OLLAMA_TIMEOUT."""
+    with transport.open(
+        "/embeddings",
+        to_openai(request, model=model),
+        first_seconds=settings.timeout_seconds,
+        idle_seconds=settings.stream_idle_timeout_seconds,
+    ) as body:
+        if body.status != 200:
+            raise _refused(body.status, body.read_all(MAX_ERROR_BYTES), model)
+        body.flowing()
+        answer = body.read_all(MAX_ANSWER_BYTES)
+    vectors, prompt_tokens = from_openai(answer, request)
+    return Embedded(model, vectors, prompt_tokens)
+
+
+def _refused(status: int, text: bytes, model: str) -> TensoriaError:
+    error = to_embedding_error(status, text, model=model)
+    # The engine lists its models at this address, so what is missing is the endpoint: vLLM leaves
+    # it out when its model chats.
+    if status in (404, 405) and not isinstance(error, ModelNotFound):
+        return cannot_embed(model)
+    return error
