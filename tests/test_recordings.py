@@ -15,8 +15,10 @@ from tests.expectations import (
     Broken,
     Completed,
     Context,
+    Embedded,
     ModelList,
     NotAsked,
+    NotEmbedded,
     Ready,
     Refused,
     Told,
@@ -54,7 +56,8 @@ def test_every_recording_has_an_expectation_and_every_expectation_a_recording() 
 
 
 def test_every_kind_of_expectation_is_tested_here() -> None:
-    tested = {Answer, Refused, Broken, ModelList, Ready, Context, Told, Completed, NotAsked}
+    about = {ModelList, Ready, Context, Told, NotAsked}
+    tested = {Answer, Refused, Broken, Completed, Embedded, NotEmbedded} | about
     assert {type(expectation) for expectation in EXPECTATIONS.values()} == tested
 
 

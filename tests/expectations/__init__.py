@@ -8,21 +8,24 @@ so does an expectation without a recording.
 | `answers` | chats that end well |
 | `refusals` | errors of /api/chat, and paths that are not there |
 | `faults` | processes that were killed or stopped |
+| `embeddings` | /api/embed |
 | `about` | what an engine says of itself: version, models, what is loaded |
 | `completions` | answers and errors of /api/generate |
 """
 
 import pytest
 
-from tests.expectations import about, answers, completions, faults, refusals
+from tests.expectations import about, answers, completions, embeddings, faults, refusals
 from tests.expectations.shapes import (
     Answer,
     Broken,
     Completed,
     Context,
+    Embedded,
     Expectation,
     ModelList,
     NotAsked,
+    NotEmbedded,
     Ready,
     Refused,
     Told,
@@ -33,7 +36,7 @@ pytest.register_assert_rewrite("tests.expectations.checks")
 
 EXPECTATIONS: dict[tuple[str, str], Expectation] = {
     (release, name): expectation
-    for room in (answers, refusals, faults, about, completions)
+    for room in (answers, refusals, faults, about, completions, embeddings)
     for name, by_release in room.EXPECTED.items()
     for release, expectation in by_release.items()
 }
@@ -44,9 +47,11 @@ __all__ = [
     "Broken",
     "Completed",
     "Context",
+    "Embedded",
     "Expectation",
     "ModelList",
     "NotAsked",
+    "NotEmbedded",
     "Ready",
     "Refused",
     "Told",

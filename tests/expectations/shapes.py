@@ -39,6 +39,27 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Embedded:
+    """POST /v1/embeddings with these inputs: so many numbers each, of which the first are these.
+
+    `dimensions` is what the client asks for.
+    """
+
+    inputs: tuple[str, ...]
+    firsts: tuple[tuple[float, float], ...]
+    length: int
+    prompt_tokens: int
+    dimensions: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotEmbedded:
+    """POST /v1/embeddings of one text is refused, or fails, with its true status."""
+
+    refusal: Refused
+
+
+@dataclass(frozen=True, slots=True)
 class Broken:
     """A stream that breaks: this text, then an error event and no [DONE].
 
@@ -102,7 +123,19 @@ class NotAsked:
     """The gateway never asks this: the recording is what the fake's own answer must equal."""
 
 
-Expectation = Answer | Refused | Broken | ModelList | Ready | Context | Told | Completed | NotAsked
+Expectation = (
+    Answer
+    | Refused
+    | Embedded
+    | NotEmbedded
+    | Broken
+    | ModelList
+    | Ready
+    | Context
+    | Told
+    | Completed
+    | NotAsked
+)
 ByRelease = Mapping[str, Expectation]
 
 A, B, C = "0.9.6", "0.24.0", "0.32.15"
