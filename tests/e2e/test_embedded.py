@@ -19,6 +19,7 @@ import requests
 from tensoria.cli.embedded import Embedded
 from tensoria.engine.process import COMMAND, EngineProcess
 from tensoria.engine.supervisor import Died, Event, Ready, Supervisor
+from tensoria.translate.embeddings import to_embedding_error
 from tests.engine.asking import Engine, chat, requests_inside
 from tests.engine.demo import demo_engine
 from tests.engine.living import is_alive, wait_until_gone
@@ -255,3 +256,11 @@ def test_truncated_model_is_told(start: Start, demo: Embedded, tmp_path: Path) -
     words = process.last_words()
     assert words.startswith("ended with code 1\n")
     assert str(truncated) in words
+
+
+def test_embeddings_are_refused_in_words_that_the_gateway_knows(engine: Engine) -> None:
+    """It is started for chats; the client is told to name another model."""
+    response = engine.ask("/v1/embeddings", {"model": "smollm2:135m", "input": "Hi"})
+    error = to_embedding_error(response.status_code, response.content, model="smollm2:135m")
+    assert response.status_code == 501
+    assert (error.status, error.code, error.param) == (400, "unsupported_parameter", "model")

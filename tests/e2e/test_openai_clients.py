@@ -20,6 +20,7 @@ from tests.fake_ollama import (
     chat_line,
     close,
     done_line,
+    embedding,
     model_entry,
     stream,
 )
@@ -28,7 +29,8 @@ from tests.requirements import need, need_program
 pytestmark = pytest.mark.e2e
 
 CLIENTS = Path(__file__).with_name("clients")
-MODELS = ["smollm2:135m", "hf.co/org/model:Q4_K_M"]
+EMBEDDING_MODEL = "all-minilm:latest"
+MODELS = ["smollm2:135m", "hf.co/org/model:Q4_K_M", EMBEDDING_MODEL]
 BY_MODEL = {
     "broken:latest": answer_html(502),
     "breaks-off:latest": stream([chat_line("Hel"), close]),
@@ -44,9 +46,10 @@ def _chat(exchange: Exchange) -> None:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The service in front of an engine with two models that work and two that do not."""
+    """The service in front of an engine with two models that chat, one that embeds, two broken."""
     with FakeOllama() as fake:
         fake.models = [model_entry(name) for name in [*MODELS, *BY_MODEL]]
+        fake.models[MODELS.index(EMBEDDING_MODEL)]["capabilities"] = ["embedding"]
         fake.script("/api/chat", _chat)
         with running_service(tmp_path_factory.mktemp("service"), fake.url) as started:
             yield started
@@ -156,6 +159,14 @@ def test_the_client_reads_the_usage_at_the_end_of_a_stream(report: Report) -> No
     assert last["usage"]["completion_tokens"] == 8
 
 
+def test_the_client_reads_embeddings_in_its_own_encoding_and_in_numbers(report: Report) -> None:
+    """Without a word from the program the client asks for base64, and decodes it."""
+    for answer in report["embeddings"]:
+        vectors = [entry["embedding"] for entry in answer["data"]]
+        assert vectors == [embedding("Hi"), embedding("Hello")]
+        assert answer["usage"] == {"prompt_tokens": 6, "total_tokens": 6}
+
+
 @pytest.mark.parametrize(
     ("step", "seen"),
     [
@@ -163,6 +174,7 @@ def test_the_client_reads_the_usage_at_the_end_of_a_stream(report: Report) -> No
         ("unknown model", ("NotFoundError", 404, "model_not_found", "model")),
         ("unknown model retrieved", ("NotFoundError", 404, "model_not_found", "model")),
         ("bad value", ("BadRequestError", 400, "invalid_value", "temperature")),
+        ("model that chats", ("BadRequestError", 400, "unsupported_parameter", "model")),
         ("engine broken", ("InternalServerError", 502, "engine_error", None)),
         ("engine down", ("InternalServerError", 503, "engine_unavailable", None)),
         ("broken in the stream", ("APIError", None, "engine_error", None)),

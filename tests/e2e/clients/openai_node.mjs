@@ -54,11 +54,22 @@ const report = {
   "completion stream": await all(
     client.completions.create({ model: "smollm2:135m", prompt: "a", stream: true }),
   ),
+  embeddings: [
+    await client.embeddings.create({ model: "all-minilm", input: ["Hi", "Hello"] }),
+    await client.embeddings.create({
+      model: "all-minilm",
+      input: ["Hi", "Hello"],
+      encoding_format: "float",
+    }),
+  ],
   errors: {
     "wrong key": await failure(() => stranger.models.list()),
     "unknown model": await failure(() => chat({ model: "no-such-model" })),
     "unknown model retrieved": await failure(() => client.models.retrieve("org/none:7b")),
     "bad value": await failure(() => chat({ model: "smollm2", temperature: 9 })),
+    "model that chats": await failure(() =>
+      client.embeddings.create({ model: "smollm2:135m", input: "Hi" }),
+    ),
     "engine broken": await failure(() => chat({ model: "broken" })),
     "engine down": await failure(() => down.chat.completions.create({ model: "x", messages: ASK })),
     "broken in the stream": await failure(() => all(chat({ model: "breaks-off", stream: true }))),

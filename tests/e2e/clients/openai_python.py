@@ -42,11 +42,20 @@ def main(base_url: str, key: str, down_url: str) -> dict[str, Any]:
             chunk.model_dump()
             for chunk in client.completions.create(model="smollm2:135m", prompt="a", stream=True)
         ],
+        "embeddings": [
+            client.embeddings.create(
+                model="all-minilm", input=["Hi", "Hello"], **given
+            ).model_dump()
+            for given in ({}, {"encoding_format": "float"})
+        ],
         "errors": {
             "wrong key": failure(stranger.models.list),
             "unknown model": failure(lambda: chat(model="no-such-model", messages=ASK)),
             "unknown model retrieved": failure(lambda: client.models.retrieve("org/none:7b")),
             "bad value": failure(lambda: chat(model="smollm2", messages=ASK, temperature=9)),
+            "model that chats": failure(
+                lambda: client.embeddings.create(model="smollm2:135m", input="Hi")
+            ),
             "engine broken": failure(lambda: chat(model="broken", messages=ASK)),
             "engine down": failure(lambda: down.chat.completions.create(model="x", messages=ASK)),
             "broken in the stream": failure(
