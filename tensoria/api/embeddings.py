@@ -2,11 +2,11 @@
 
 from flask import Blueprint, Response
 
-from tensoria.api.error_handlers import ClientGone
 from tensoria.api.json import json_body, json_response
 from tensoria.api.notices import tell
 from tensoria.api.record import record
 from tensoria.api.services import client, services
+from tensoria.errors import ClientClosed
 from tensoria.schemas import embeddings as schema
 from tensoria.translate.embeddings import to_embedding_list
 
@@ -22,7 +22,7 @@ def create_embedding() -> Response:
     record().fields["model"] = embedded.model
     record().fields["prompt_tokens"] = embedded.prompt_tokens
     if client().gone():
-        raise ClientGone
+        raise ClientClosed
     answer = to_embedding_list(
         embedded.vectors,
         embedded.prompt_tokens,

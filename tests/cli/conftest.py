@@ -20,9 +20,13 @@ def _clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _signals() -> Iterator[None]:
-    """A command handles signals; the next test gets back what pytest had."""
+    """A command handles signals; the next test gets back what pytest had.
+
+    pytest itself may have been started by nohup, and a command respects that.
+    """
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [(number, signal.getsignal(number)) for number in numbers]
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     for number, handler in before:
         signal.signal(number, handler)
