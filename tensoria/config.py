@@ -5,51 +5,17 @@ the environment. A bad value stops the start and names its variable.
 """
 
 import ipaddress
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
+from tensoria.variables import ConfigError, KeepAlive, Reader, environment
 
-KeepAlive = str | int | float
+__all__ = ["ConfigError", "KeepAlive", "Settings", "environment", "is_loopback"]
 
-# Go's time.ParseDuration, which reads `keep_alive` strings in Ollama. ASCII, here and below:
-# Python's \d also takes the digits of other scripts.
-_GO_DURATION = re.compile(
-    r"-?(\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)(\d+(\.\d*)?(ns|us|µs|ms|s|m|h))*", re.ASCII
-)
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[^/\s?#@*:\[\]]+)(:[0-9]+)?")
-# Timers, and numbers of 32 bits in the engines, overflow a little above it.
-_LARGEST = 1_000_000_000
-_TRUE = frozenset({"1", "true", "yes", "on"})
-_FALSE = frozenset({"0", "false", "no", "off"})
+# OpenAI's words, from the least to the most.
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-
-
-class ConfigError(Exception):
-    """A setting has a value that cannot be used; the message starts with the variable's name."""
-
-
-def environment(environ: Mapping[str, str], folder: Path | None = None) -> dict[str, str]:
-    """Return the process's variables over those of `.env` in `folder` (the current one).
-
-    `.env` is read anew at each call and never written into `os.environ`, so that a HUP sees its
-    new values. An empty variable counts as unset, in both places. Raises ConfigError when the
-    file is there and cannot be read: going on without its API_KEY would open the service.
-    """
-    path = (folder or Path.cwd()) / ".env"
-    try:
-        # With a byte order mark, which some editors write, the first name would not be found.
-        from_file = (
-            dotenv_values(path, interpolate=False, encoding="utf-8-sig") if path.is_file() else {}
-        )
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(".env cannot be read; it must be a text file in UTF-8") from error
-    merged = {name: value for name, value in from_file.items() if value}
-    merged.update((name, value) for name, value in environ.items() if value)
-    return merged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +42,14 @@ class Settings:
     default_temperature: float
     max_tokens: int
     max_tokens_limit: int | None
+    max_choices: int
     max_concurrency: int
+    model_aliases: Mapping[str, str]
+    default_reasoning_effort: str | None
+    context_overflow: str
+    strict: bool
+    structured_retry: bool
+    tool_rescue: bool
     workers: int
     log_level: str
     log_format: str
@@ -84,7 +57,7 @@ class Settings:
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
         """Read and check every setting, or raise ConfigError naming the variable at fault."""
-        env = _Reader(environ)
+        env = Reader(environ)
         engine = env.choice("ENGINE", "ollama", ("ollama", "openai"))
         ollama_port = env.integer("OLLAMA_PORT", 11434, minimum=1, maximum=65535)
         ollama_url = env.url("OLLAMA_BASE_URL", f"http://127.0.0.1:{ollama_port}")
@@ -113,7 +86,14 @@ class Settings:
             default_temperature=env.number("DEFAULT_TEMPERATURE", 0.7, minimum=0, maximum=2),
             max_tokens=env.integer("MAX_TOKENS", 4096, minimum=1),
             max_tokens_limit=env.optional_integer("MAX_TOKENS_LIMIT", minimum=1),
+            max_choices=env.integer("MAX_CHOICES", 4, minimum=1, maximum=128),
             max_concurrency=env.integer("MAX_CONCURRENCY", parallel, minimum=1),
+            model_aliases=env.pairs("MODEL_ALIASES"),
+            default_reasoning_effort=env.optional_choice("DEFAULT_REASONING_EFFORT", EFFORTS),
+            context_overflow=env.choice("CONTEXT_OVERFLOW", "error", ("error", "truncate")),
+            strict=env.boolean("STRICT"),
+            structured_retry=env.boolean("STRUCTURED_RETRY"),
+            tool_rescue=env.boolean("TOOL_RESCUE", default="1"),
             workers=env.integer("WEB_CONCURRENCY", 1, minimum=1),
             log_level=env.choice("LOG_LEVEL", "INFO", _LOG_LEVELS, upper=True),
             log_format=env.choice("LOG_FORMAT", "text", ("text", "json")),
@@ -146,112 +126,6 @@ def is_loopback(address: str) -> bool:
         return False
 
 
-class _Reader:
-    """Typed access to the variables; every error names the variable and repeats no secret."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-
-    def text(self, name: str) -> str | None:
-        return self._environ.get(name, "").strip() or None
-
-    def words(self, name: str) -> tuple[str, ...]:
-        value = self.text(name)
-        found = tuple(word for part in (value or "").split(",") if (word := part.strip()))
-        if value and not found:
-            raise ConfigError(f"{name} holds commas and nothing else")
-        return found
-
-    def boolean(self, name: str) -> bool:
-        value = (self.text(name) or "0").lower()
-        if value not in _TRUE | _FALSE:
-            raise ConfigError(f"{name} must be 1 or 0, not {value!r}")
-        return value in _TRUE
-
-    def choice(
-        self, name: str, default: str, allowed: tuple[str, ...], *, upper: bool = False
-    ) -> str:
-        value = self.text(name) or default
-        value = value.upper() if upper else value.lower()
-        if value not in allowed:
-            raise ConfigError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
-        return value
-
-    def integer(self, name: str, default: int, *, minimum: int, maximum: int = _LARGEST) -> int:
-        value = self.text(name)
-        if value is None:
-            return default
-        # isdecimal alone would take other scripts' digits, int alone "1_000".
-        if not (value.isascii() and value.isdecimal()):
-            raise ConfigError(f"{name} must be a whole number, not {value!r}")
-        return int(_bounded(name, value, minimum, maximum))
-
-    def optional_integer(self, name: str, *, minimum: int) -> int | None:
-        return self.integer(name, 0, minimum=minimum) if self.text(name) else None
-
-    def number(
-        self,
-        name: str,
-        default: float,
-        *,
-        minimum: float | None = None,
-        maximum: float = _LARGEST,
-    ) -> float:
-        value = self.text(name)
-        if value is None:
-            return default
-        if not re.fullmatch(r"\d+(\.\d*)?|\.\d+", value, re.ASCII):
-            raise ConfigError(f"{name} must be a number without a unit, not {value!r}")
-        if minimum is None and float(value) == 0:
-            raise ConfigError(f"{name} must be more than 0")
-        return _bounded(name, value, minimum or 0, maximum)
-
-    def url(self, name: str, default: str) -> str:
-        value = self.text(name) or default
-        if not _is_base_url(value):
-            raise ConfigError(f"{name} must be an address such as {default}")
-        return value.rstrip("/")
-
-    def origins(self, name: str) -> frozenset[str]:
-        """Browsers send them in lower case and compare letter by letter."""
-        found = [origin.lower() for origin in self.words(name)]
-        for origin in found:
-            if origin != "*" and not _ORIGIN.fullmatch(origin):
-                raise ConfigError(
-                    f"{name} must hold origins such as https://chat.example.org, not {origin!r}"
-                )
-        return frozenset(found)
-
-    def keep_alive(self, name: str, default: str) -> KeepAlive:
-        """A number goes up as a number: as a string without a unit Ollama refuses it."""
-        value = self.text(name) or default
-        if re.fullmatch(r"-?\d+(\.\d+)?", value, re.ASCII):
-            seconds = _bounded(name, value, -_LARGEST, _LARGEST)
-            return seconds if "." in value else int(seconds)
-        if not _GO_DURATION.fullmatch(value):
-            raise ConfigError(f"{name} must be seconds or a duration such as 5m, not {value!r}")
-        return value
-
-
-def _is_base_url(value: str) -> bool:
-    """Tell whether an address can be the start of a URL; one with a password in it cannot."""
-    try:
-        parts = urlsplit(value)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-    return valid and not re.search(r"[\s@?#]", value)
-
-
 def _with_version(base_url: str) -> str:
     """Clients of OpenAI name the address with /v1, servers print it without: take both."""
     return base_url if urlsplit(base_url).path.strip("/") else f"{base_url}/v1"
-
-
-def _bounded(name: str, value: str, minimum: float, maximum: float) -> float:
-    number = float(value)
-    if number < minimum:
-        raise ConfigError(f"{name} must be at least {minimum}, not {value[:20]}")
-    if number > maximum:
-        raise ConfigError(f"{name} must be at most {maximum}, not {value[:20]}")
-    return number
