@@ -38,8 +38,6 @@ def to_openai_completion(
             "/v1/chat/completions.",
             param="raw",
         )
-    if llama_cpp and "suffix" in request:
-        raise UnsupportedParameter("This engine does not support 'suffix'.", param="suffix")
     fields = cast("dict[str, Any]", request)
     body = {name: fields[name] for name in (*PASSED, "suffix") if name in fields}
     body["model"] = model

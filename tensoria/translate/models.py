@@ -1,5 +1,6 @@
 """Model lists: an engine's entries to OpenAI's."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -46,8 +47,35 @@ def from_openai(entry: dict[str, Any], *, created: int, owned_by: str | None) ->
     }
 
 
-def names_a_temperature(parameters: str | None) -> bool:
-    """Tell whether a model's own `parameters` (text, one `key   value` a line) set temperature."""
-    return any(
-        line.split(None, 1)[:1] == ["temperature"] for line in (parameters or "").split("\n")
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a model's own file says, from POST /api/show; lengths in tokens.
+
+    `own_context` is a `num_ctx` of the file, `trained_context` what the weights were made for.
+    """
+
+    own_temperature: bool
+    own_context: int | None
+    trained_context: int | None
+    capabilities: frozenset[str] | None
+
+
+def to_about(details: ollama.ModelDetails) -> About:
+    """Read an answer of /api/show, of which every part may be missing or odd."""
+    own = _own_parameters(details.get("parameters"))
+    info = details.get("model_info")
+    info = info if isinstance(info, dict) else {}
+    trained = info.get(f"{info.get('general.architecture')}.context_length")
+    told = details.get("capabilities")
+    return About(
+        own_temperature="temperature" in own,
+        own_context=int(own["num_ctx"]) if own.get("num_ctx", "").isdecimal() else None,
+        trained_context=trained if isinstance(trained, int) else None,
+        capabilities=frozenset(told) if isinstance(told, list) else None,
     )
+
+
+def _own_parameters(text: str | None) -> dict[str, str]:
+    """Read `parameters`: text, one `key   value` a line."""
+    lines = (line.split(None, 1) for line in (text or "").split("\n"))
+    return {line[0]: line[1].strip() for line in lines if len(line) == 2}

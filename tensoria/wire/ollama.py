@@ -102,6 +102,11 @@ class RunningModel(TypedDict):
 
 
 class ModelDetails(TypedDict, total=False):
-    """What is used of POST /api/show: `parameters` is text, one `key   value` a line."""
+    """What is used of POST /api/show: `parameters` is text, one `key   value` a line.
+
+    `model_info` holds the trained context in tokens under `<architecture>.context_length`.
+    """
 
     parameters: str
+    capabilities: list[str]
+    model_info: dict[str, object]

@@ -2,7 +2,7 @@
 
 from typing import Literal, NotRequired, TypedDict
 
-FinishReason = Literal["stop", "length", "content_filter"]
+FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 
 
 class Message(TypedDict):
@@ -41,12 +41,71 @@ class ChatRequest(TypedDict):
     user: NotRequired[str]
 
 
+class PromptTokensDetails(TypedDict):
+    """Of the prompt's tokens, those that the engine had in its cache."""
+
+    cached_tokens: int
+
+
 class Usage(TypedDict):
-    """Counts of tokens."""
+    """Counts of tokens; the details are there if the engine told them."""
 
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
+    prompt_tokens_details: NotRequired[PromptTokensDetails]
+
+
+class TopLogprob(TypedDict):
+    """A token that could have stood there; `bytes` are its UTF-8, null where it has none."""
+
+    token: str
+    logprob: float
+    bytes: list[int] | None
+
+
+class TokenLogprob(TopLogprob):
+    """A token of the answer, and the likeliest ones in its place."""
+
+    top_logprobs: list[TopLogprob]
+
+
+class Logprobs(TypedDict):
+    """The log probabilities of a choice's tokens."""
+
+    content: list[TokenLogprob]
+    refusal: None
+
+
+class FunctionCall(TypedDict):
+    """A call's function; `arguments` is a JSON object as a string."""
+
+    name: str
+    arguments: str
+
+
+class ToolCall(TypedDict):
+    """One call of an assistant's message."""
+
+    id: str
+    type: Literal["function"]
+    function: FunctionCall
+
+
+class FunctionCallDelta(TypedDict, total=False):
+    """What a chunk adds to a call's function."""
+
+    name: str
+    arguments: str
+
+
+class ToolCallDelta(TypedDict):
+    """What a chunk adds to the call of this index; id, type and name come with its first chunk."""
+
+    index: int
+    id: NotRequired[str]
+    type: NotRequired[Literal["function"]]
+    function: FunctionCallDelta
 
 
 class Delta(TypedDict, total=False):
@@ -56,6 +115,7 @@ class Delta(TypedDict, total=False):
     content: str
     reasoning_content: str
     reasoning: str
+    tool_calls: list[ToolCallDelta]
 
 
 class ChunkChoice(TypedDict):
@@ -63,7 +123,7 @@ class ChunkChoice(TypedDict):
 
     index: int
     delta: Delta
-    logprobs: None
+    logprobs: Logprobs | None
     finish_reason: FinishReason | None
 
 
@@ -84,11 +144,12 @@ class Chunk(TypedDict):
 
 
 class AnswerMessage(TypedDict):
-    """The assistant's whole message."""
+    """The assistant's whole message; `content` is null where it only calls tools."""
 
     role: Literal["assistant"]
-    content: str
+    content: str | None
     refusal: None
+    tool_calls: NotRequired[list[ToolCall]]
     reasoning_content: NotRequired[str]
     reasoning: NotRequired[str]
 
@@ -98,7 +159,7 @@ class Choice(TypedDict):
 
     index: int
     message: AnswerMessage
-    logprobs: None
+    logprobs: Logprobs | None
     finish_reason: FinishReason
 
 
@@ -151,7 +212,8 @@ class EmbeddingList(TypedDict):
 class Model(TypedDict):
     """One entry of GET /v1/models; `created` in Unix seconds.
 
-    `context_length` (tokens) is an extension, present when the length in use is known.
+    The others are extensions, present when they are known: `context_length` (tokens, in use),
+    `trained_context_length`, `capabilities` in Ollama's words, and the model that an alias means.
     """
 
     id: str
@@ -159,6 +221,9 @@ class Model(TypedDict):
     created: int
     owned_by: str
     context_length: NotRequired[int]
+    trained_context_length: NotRequired[int]
+    capabilities: NotRequired[list[str]]
+    alias_of: NotRequired[str]
 
 
 class ModelList(TypedDict):

@@ -113,3 +113,66 @@ def test_completion_without_known_usage_has_no_such_member() -> None:
 def test_answer_without_an_end_is_an_error(chunks: list[Chunk]) -> None:
     with pytest.raises(BackendError, match="without a reason"):
         completed(*chunks)
+
+
+def called(index: int, **function: str) -> Delta:
+    return {"tool_calls": [{"index": index, "function": function}]}  # type: ignore[typeddict-item]
+
+
+def test_pieces_of_calls_are_added_up_by_their_index() -> None:
+    """Ollama sends a call whole, llama.cpp and vLLM in pieces that may alternate."""
+    first: Delta = {
+        "tool_calls": [
+            {"index": 0, "id": "call_a", "type": "function", "function": {"name": "f"}},
+            {"index": 1, "id": "call_b", "type": "function", "function": {"name": "g"}},
+        ]
+    }
+    message = completed(
+        to_chunk(FRAME, first),
+        to_chunk(FRAME, called(1, arguments='{"b"')),
+        to_chunk(FRAME, called(0, arguments="{}")),
+        to_chunk(FRAME, called(1, arguments=":1}")),
+        *ended("tool_calls"),
+    )["choices"][0]["message"]
+
+    assert message["content"] is None
+    assert message["tool_calls"] == [
+        {"id": "call_a", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+        {"id": "call_b", "type": "function", "function": {"name": "g", "arguments": '{"b":1}'}},
+    ]
+
+
+def test_text_before_a_call_is_kept() -> None:
+    message = completed(said(content="Wait."), said(**called(0, name="f")), *ended("tool_calls"))
+    assert message["choices"][0]["message"]["content"] == "Wait."
+
+
+def test_log_probabilities_are_joined() -> None:
+    def token(text: str) -> Any:
+        entry = {"token": text, "logprob": -0.5, "bytes": [97], "top_logprobs": []}
+        return {"content": [entry], "refusal": None}
+
+    choice = completed(
+        to_chunk(FRAME, {"content": "a"}, logprobs=token("a")),
+        to_chunk(FRAME, {"content": "b"}, logprobs=token("b")),
+        *ended(),
+    )["choices"][0]
+    assert [entry["token"] for entry in choice["logprobs"]["content"]] == ["a", "b"]
+    assert choice["logprobs"]["refusal"] is None
+
+
+def test_choices_are_kept_apart_and_put_in_order() -> None:
+    def of(index: int, chunk: Chunk) -> Chunk:
+        chunk["choices"][0]["index"] = index
+        return chunk
+
+    choices = completed(
+        of(1, said(content="b")),
+        of(0, said(content="a")),
+        of(1, to_chunk(FRAME, {}, "length")),
+        of(0, to_chunk(FRAME, {}, "stop")),
+    )["choices"]
+    assert [(c["index"], c["message"]["content"], c["finish_reason"]) for c in choices] == [
+        (0, "a", "stop"),
+        (1, "b", "length"),
+    ]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tensoria.translate.models import from_openai, names_a_temperature, to_model, to_unix
+from tensoria.translate.models import About, from_openai, to_about, to_model, to_unix
 
 # (name, an entry of /api/tags, context length, what it becomes)
 ENTRIES: list[tuple[str, Any, int | None, dict[str, Any]]] = [
@@ -106,4 +106,34 @@ def test_model_of_an_openai_engine(
 
 @pytest.mark.parametrize(("parameters", "expected"), PARAMETERS)
 def test_own_temperature_of_a_model_is_seen(parameters: str | None, expected: bool) -> None:
-    assert names_a_temperature(parameters) is expected
+    details: Any = {"parameters": parameters}
+    assert to_about(details).own_temperature is expected
+
+
+ABOUT = [
+    ("nothing told", {}, About(False, None, None, None)),
+    ("context of the file", {"parameters": "num_ctx   8192"}, About(False, 8192, None, None)),
+    ("context that is none", {"parameters": "num_ctx   big"}, About(False, None, None, None)),
+    (
+        "trained context",
+        {"model_info": {"general.architecture": "llama", "llama.context_length": 2048}},
+        About(False, None, 2048, None),
+    ),
+    (
+        "trained context that is none",
+        {"model_info": {"general.architecture": "llama", "llama.context_length": "2048"}},
+        About(False, None, None, None),
+    ),
+    ("information that is none", {"model_info": [1]}, About(False, None, None, None)),
+    (
+        "capabilities",
+        {"capabilities": ["completion", "tools"]},
+        About(False, None, None, frozenset({"completion", "tools"})),
+    ),
+    ("capabilities that are none", {"capabilities": "tools"}, About(False, None, None, None)),
+]
+
+
+@pytest.mark.parametrize(("_name", "details", "expected"), ABOUT, ids=[row[0] for row in ABOUT])
+def test_what_a_models_own_file_says(_name: str, details: Any, expected: About) -> None:
+    assert to_about(details) == expected

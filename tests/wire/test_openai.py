@@ -45,7 +45,11 @@ SHAPES: list[tuple[Any, dict[str, Any], set[str]]] = [
     (openai.Embedding, CONTRACT["Embedding"]["properties"], set()),
     (openai.EmbeddingList, EMBEDDINGS, set()),
     (openai.EmbeddingUsage, EMBEDDINGS["usage"]["properties"], set()),
-    (openai.Model, CONTRACT["Model"]["properties"], {"context_length"}),
+    (
+        openai.Model,
+        CONTRACT["Model"]["properties"],
+        {"alias_of", "capabilities", "context_length", "trained_context_length"},
+    ),
 ]
 
 
