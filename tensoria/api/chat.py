@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 
 from tensoria.api.ids import new_id
 from tensoria.api.json import json_body
-from tensoria.api.notices import tell
+from tensoria.api.notices import narrowed, tell
 from tensoria.api.services import services
 from tensoria.api.streaming import stream_answer, whole_answer
 from tensoria.backends.base import AnswerId
@@ -20,11 +20,12 @@ bp = Blueprint("chat", __name__, url_prefix="/v1")
 def create_chat_completion() -> Response:
     """Answer a chat, streamed or whole."""
     loaded = schema.load(json_body())
+    ignored = narrowed(schema.ChatSchema, loaded)
     answer_id = AnswerId(new_id("chatcmpl-"), int(time.time()))
     stream = services().backend.chat(loaded.request, answer_id)
     if loaded.request.get("stream"):
         response = stream_answer(stream)
     else:
         response = whole_answer(stream, ToCompletion())
-    tell(response, loaded.ignored, stream.adjusted)
+    tell(response, ignored, stream.adjusted)
     return response

@@ -3,7 +3,7 @@
 from flask import Blueprint, Response
 
 from tensoria.api.json import json_body, json_response
-from tensoria.api.notices import tell
+from tensoria.api.notices import narrowed, tell
 from tensoria.api.record import record
 from tensoria.api.services import client, services
 from tensoria.errors import ClientClosed
@@ -17,6 +17,7 @@ bp = Blueprint("embeddings", __name__, url_prefix="/v1")
 def create_embedding() -> Response:
     """Answer with one vector for each input, in their order."""
     loaded = schema.load(json_body())
+    ignored = narrowed(schema.EmbeddingSchema, loaded)
     request = loaded.request
     embedded = services().backend.embed(request)
     record().fields["model"] = embedded.model
@@ -30,5 +31,5 @@ def create_embedding() -> Response:
         base64=request.get("encoding_format") == "base64",
     )
     response = json_response(answer)
-    tell(response, loaded.ignored, {})
+    tell(response, ignored, {})
     return response

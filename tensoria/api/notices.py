@@ -1,14 +1,24 @@
 """What was not honoured exactly as asked, told in headers."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import quote
 
 from flask import Response
 
 from tensoria.api.record import record
+from tensoria.api.services import services, strict
+from tensoria.schemas.base import Loaded
+from tensoria.schemas.support import narrow
 
 MAX_NAMES = 20
 MAX_BYTES = 1024
+
+
+def narrowed(schema: type[Any], loaded: Loaded[Any]) -> tuple[str, ...]:
+    """Name what the engine in use ignores of a request; raises for what it cannot honour."""
+    backend, model = services().backend, loaded.request.get("model")
+    return narrow(schema, loaded, lambda: backend.traits(model), strict=strict())
 
 
 def tell(response: Response, ignored: Sequence[str], adjusted: Mapping[str, str]) -> None:

@@ -42,6 +42,12 @@ def services() -> Services:
     return cast("Services", current_app.extensions["tensoria"])
 
 
+def strict() -> bool:
+    """Tell whether an ignored field that changes the answer is an error, for this request."""
+    asked = request.headers.get("X-Tensoria-Strict", "").strip()
+    return asked not in ("", "0") or (not asked and services().settings.strict)
+
+
 def client() -> Client:
     """Return the current request's client."""
     return cast("Client", request.environ.get("tensoria.client", _UNWATCHED))

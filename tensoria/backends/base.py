@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
+from tensoria.translate.traits import Traits
 from tensoria.wire.completions import CompletionRequest, TextChunk
 from tensoria.wire.openai import ChatRequest, Chunk, EmbeddingRequest, Model, Usage
 
@@ -72,6 +73,10 @@ class Embedded:
 
 class Backend(Protocol):
     """An engine. Every method raises TensoriaError and nothing else."""
+
+    def traits(self, name: str | None) -> Traits:
+        """Tell what is known of a model (None: the default one) and of its engine."""
+        ...
 
     def chat(self, request: ChatRequest, answer: AnswerId) -> ChatStream:
         """Send a chat to the engine and return when it has begun to answer."""

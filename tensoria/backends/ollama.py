@@ -1,6 +1,5 @@
 """Ollama as a backend, through its native API."""
 
-import re
 from contextlib import suppress
 
 from tensoria.backends.base import AnswerId, Embedded, EngineStatus
@@ -21,12 +20,15 @@ from tensoria.translate.completion_chunks import of_prompt
 from tensoria.translate.completions import ToTextChunks, echoed, to_generate
 from tensoria.translate.errors import to_error
 from tensoria.translate.models import to_model
+from tensoria.translate.traits import Traits, to_version
 from tensoria.wire import ollama
 from tensoria.wire.completions import CompletionRequest, TextChunk
 from tensoria.wire.openai import ChatRequest, Chunk, EmbeddingRequest, Model
 
 # The first release that takes `truncate: false`: before it, an overflow cannot be seen.
 OVERFLOW_SINCE = (0, 12, 6)
+# An Ollama that is replaced by another release is away for a while.
+VERSION_MAX_AGE_SECONDS = 15.0
 
 
 class OllamaBackend:
@@ -42,6 +44,17 @@ class OllamaBackend:
             allow_cloud=settings.allow_cloud_models,
         )
         self._status = Recent(self._fetch_status, max_age_seconds=MAX_AGE_SECONDS)
+        self._version = Recent(self._client.version, max_age_seconds=VERSION_MAX_AGE_SECONDS)
+
+    def traits(self, name: str | None) -> Traits:
+        """See `Backend.traits`."""
+        entry = self._models.resolve(name)
+        return Traits(
+            kind="ollama",
+            model=entry["name"],
+            version=to_version(self._version.get()),
+            capabilities=self._models.capabilities(entry),
+        )
 
     def chat(self, request: ChatRequest, answer: AnswerId) -> EngineStream[Chunk]:
         """See `Backend.chat`. The model is resolved first: an engine that is down is 503."""
@@ -143,7 +156,7 @@ class OllamaBackend:
         self, request: ChatRequest | CompletionRequest, entry: ollama.ModelEntry
     ) -> float | None:
         """Return the gateway's default, or None where the client's or the model's own holds."""
-        if "temperature" in request or self._models.has_own_temperature(entry):
+        if "temperature" in request or self._models.about(entry).own_temperature:
             return None
         return self._settings.default_temperature
 
@@ -188,7 +201,8 @@ class OllamaBackend:
                 self._models.resolve(None)
             except TensoriaError as error:
                 warnings.append(error.message)
-        if _is_older(version, OVERFLOW_SINCE):
+        release = to_version(version)
+        if release is not None and release < OVERFLOW_SINCE:
             warnings.append(
                 f"Ollama {version} cuts a prompt that is longer than the context without a word; "
                 "0.12.6 and later refuse it."
@@ -207,12 +221,3 @@ def _frame(
         fingerprint=f"fp_{digest[:10]}" if digest else None,
         include_usage=wants_usage(request),
     )
-
-
-def _is_older(version: str, than: tuple[int, ...]) -> bool:
-    """Compare releases; development builds ("0.0.0") and unknown forms count as new."""
-    found = re.match(r"(\d+)\.(\d+)\.(\d+)", version)
-    if found is None:
-        return False
-    parts = tuple(int(part) for part in found.groups())
-    return parts != (0, 0, 0) and parts < than

@@ -8,7 +8,7 @@ import time
 from tensoria.backends.ollama_client import OllamaClient
 from tensoria.backends.recent import Recent
 from tensoria.errors import InvalidRequest, ModelNotFound
-from tensoria.translate.models import names_a_temperature
+from tensoria.translate.models import About, to_about
 from tensoria.translate.names import canonical, is_cloud, not_found_message
 from tensoria.wire import ollama
 
@@ -26,7 +26,7 @@ class OllamaModels:
         self._allow_cloud = allow_cloud
         self._installed = Recent(self._fetch_installed, max_age_seconds=MAX_AGE_SECONDS)
         self._running = Recent(self._fetch_running, max_age_seconds=MAX_AGE_SECONDS)
-        self._own_temperature: dict[tuple[str, str], bool] = {}
+        self._about: dict[tuple[str, str], About] = {}
 
     def installed(self) -> list[ollama.ModelEntry]:
         """Return the entries of /api/tags, in its order."""
@@ -67,13 +67,17 @@ class OllamaModels:
         entry = loaded.get(canonical(name))
         return entry.get("context_length") if entry else None
 
-    def has_own_temperature(self, entry: ollama.ModelEntry) -> bool:
-        """Tell whether the model's file sets a temperature; asked once for each digest."""
+    def about(self, entry: ollama.ModelEntry) -> About:
+        """Return what the model's own file says; asked once for each digest."""
         key = (entry["name"], entry.get("digest", ""))
-        if key not in self._own_temperature:
-            details = self._client.show(entry["name"])
-            self._own_temperature[key] = names_a_temperature(details.get("parameters"))
-        return self._own_temperature[key]
+        if key not in self._about:
+            self._about[key] = to_about(self._client.show(entry["name"]))
+        return self._about[key]
+
+    def capabilities(self, entry: ollama.ModelEntry) -> frozenset[str] | None:
+        """Return what the model can do in Ollama's words (0.6.4 and later), if told."""
+        listed = entry.get("capabilities")
+        return frozenset(listed) if listed else self.about(entry).capabilities
 
     def _fetch_installed(self) -> dict[str, ollama.ModelEntry]:
         return {canonical(entry["name"]): entry for entry in self._client.tags()}

@@ -5,29 +5,20 @@ name, ends a request only while it streams, and holds one of its HTTP threads fo
 """
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import orjson
-
 from tensoria.backends.base import AnswerId, Embedded, EngineStatus
 from tensoria.backends.framing import EventDecoder
-from tensoria.backends.ollama_client import CONTROL_SECONDS
-from tensoria.backends.ollama_models import MAX_AGE_ON_A_MISS_SECONDS, MAX_AGE_SECONDS
+from tensoria.backends.ollama_models import MAX_AGE_SECONDS
 from tensoria.backends.openai_embeddings import embed
+from tensoria.backends.openai_models import OpenAIModels, is_llama_cpp
 from tensoria.backends.prompts import PromptStream
 from tensoria.backends.recent import Recent
 from tensoria.backends.stream import MAX_ERROR_BYTES, MAX_LINE_BYTES, EngineStream
 from tensoria.backends.transport import Transport
 from tensoria.config import Settings
-from tensoria.errors import (
-    BackendError,
-    BackendOverloaded,
-    ModelNotFound,
-    RequestError,
-    TensoriaError,
-)
+from tensoria.errors import BackendOverloaded, ModelNotFound, TensoriaError
 from tensoria.translate.chat import token_limit, wants_usage
 from tensoria.translate.chat_passthrough import FromOpenAI, to_openai
 from tensoria.translate.chunks import Frame
@@ -35,12 +26,10 @@ from tensoria.translate.completion_chunks import of_prompt
 from tensoria.translate.completions import echoed
 from tensoria.translate.completions_passthrough import FromOpenAIText, to_openai_completion
 from tensoria.translate.errors import to_error
-from tensoria.translate.models import from_openai
-from tensoria.translate.names import canonical, not_found_message
+from tensoria.translate.traits import Traits
 from tensoria.wire.completions import CompletionRequest, TextChunk
 from tensoria.wire.openai import ChatRequest, Chunk, EmbeddingRequest, Model
 
-LLAMA_CPP = "llamacpp"
 # The embedded child has 64 HTTP threads; a full house would leave none for its own /health.
 LLAMA_CPP_MAX_STREAMS = 48
 
@@ -57,21 +46,25 @@ class OpenAIBackend:
             concurrency=settings.max_concurrency,
             api_key=settings.engine_api_key,
         )
-        self._entries = Recent(self._fetch_entries, max_age_seconds=MAX_AGE_SECONDS)
+        self._models = OpenAIModels(self._transport, settings)
         self._status = Recent(self._fetch_status, max_age_seconds=MAX_AGE_SECONDS)
-        self._first_seen: dict[str, int] = {}
         self._llama_cpp_streams = threading.BoundedSemaphore(LLAMA_CPP_MAX_STREAMS)
+
+    def traits(self, name: str | None) -> Traits:
+        """See `Backend.traits`; of what its models can do such an engine tells nothing."""
+        entry = self._models.resolve(name)
+        return Traits("llamacpp" if is_llama_cpp(entry) else "openai", entry["id"])
 
     def chat(self, request: ChatRequest, answer: AnswerId) -> EngineStream[Chunk]:
         """See `Backend.chat`."""
-        entry = self._resolve(request.get("model"))
+        entry = self._models.resolve(request.get("model"))
         return self._holding_a_thread(
-            entry, lambda: self._open(request, answer, entry["id"], progress=_is_llama_cpp(entry))
+            entry, lambda: self._open(request, answer, entry["id"], progress=is_llama_cpp(entry))
         )
 
     def complete(self, request: CompletionRequest, answer: AnswerId) -> PromptStream:
         """See `Backend.complete`."""
-        entry = self._resolve(request.get("model"))
+        entry = self._models.resolve(request.get("model"))
         frame = Frame(
             id=answer.id,
             created=answer.created,
@@ -88,16 +81,16 @@ class OpenAIBackend:
 
     def embed(self, request: EmbeddingRequest) -> Embedded:
         """See `Backend.embed`."""
-        entry = self._resolve(request.get("model"))
+        entry = self._models.resolve(request.get("model"))
         return embed(self._transport, self._settings, entry["id"], request)
 
     def models(self) -> list[Model]:
         """See `Backend.models`."""
-        return [self._to_model(entry) for entry in self._entries.get().values()]
+        return [self._models.to_model(entry) for entry in self._models.listed()]
 
     def model(self, name: str) -> Model:
         """See `Backend.model`."""
-        return self._to_model(self._resolve(name))
+        return self._models.to_model(self._models.resolve(name))
 
     def status(self) -> EngineStatus:
         """See `Backend.status`."""
@@ -110,7 +103,7 @@ class OpenAIBackend:
         self, entry: dict[str, Any], open_stream: Callable[[], AnyStream]
     ) -> AnyStream:
         """Open a stream while llama.cpp has a thread for it; its closing gives the thread back."""
-        if not _is_llama_cpp(entry):
+        if not is_llama_cpp(entry):
             return open_stream()
         if not self._llama_cpp_streams.acquire(blocking=False):
             raise BackendOverloaded("The engine is busy: all of its connections are in use.")
@@ -172,7 +165,7 @@ class OpenAIBackend:
             model=model,
             max_tokens=max_tokens,
             temperature=settings.default_temperature,
-            llama_cpp=_is_llama_cpp(entry),
+            llama_cpp=is_llama_cpp(entry),
         )
         body = self._transport.open(
             "/completions",
@@ -187,53 +180,14 @@ class OpenAIBackend:
         decoder = EventDecoder(MAX_LINE_BYTES)
         return EngineStream(body, decoder, translator, model=model, adjusted=adjusted)
 
-    def _resolve(self, name: str | None) -> dict[str, Any]:
-        """The engine would take any name and echo it, so the name is checked here."""
-        wanted = name or self._settings.default_model
-        entry = self._entries.get().get(canonical(wanted))
-        if entry is None:
-            fresh = time.monotonic() - MAX_AGE_ON_A_MISS_SECONDS
-            entry = self._entries.newer_than(fresh).get(canonical(wanted))
-        if entry is None:
-            installed = [entry["id"] for entry in self._entries.get().values()]
-            raise ModelNotFound(not_found_message(wanted, installed))
-        return entry
-
-    def _to_model(self, entry: dict[str, Any]) -> Model:
-        told = entry.get("created")
-        date = int(told) if isinstance(told, int | float) else 0
-        if _is_llama_cpp(entry):
-            date = int(time.time())
-        created = self._first_seen.setdefault(entry["id"], date)
-        return from_openai(entry, created=created, owned_by=self._settings.engine_label)
-
-    def _fetch_entries(self) -> dict[str, dict[str, Any]]:
-        status, body = self._transport.json("GET", "/models", seconds=CONTROL_SECONDS)
-        if status != 200:
-            error = to_error(status, body)
-            if isinstance(error, RequestError):
-                # A list has no model that could be missing: the address is wrong.
-                raise BackendError("The engine does not serve /models: check ENGINE_BASE_URL.")
-            raise error
-        try:
-            answer = orjson.loads(body)
-            entries = answer["data"]
-            return {canonical(entry["id"]): entry for entry in entries}
-        except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError) as error:
-            raise BackendError("The engine's list of models cannot be read.") from error
-
     def _fetch_status(self) -> EngineStatus | TensoriaError:
         try:
-            entries = self._entries.get()
-            warnings = [] if entries else ["The engine offers no model."]
-            if entries:
-                self._resolve(None)
+            listed = self._models.listed()
+            warnings = [] if listed else ["The engine offers no model."]
+            if listed:
+                self._models.resolve(None)
         except ModelNotFound as error:
             warnings = [f"DEFAULT_MODEL: {error.message}"]
         except TensoriaError as error:
             return error
         return EngineStatus("openai", None, tuple(warnings))
-
-
-def _is_llama_cpp(entry: dict[str, Any]) -> bool:
-    return entry.get("owned_by") == LLAMA_CPP

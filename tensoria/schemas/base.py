@@ -2,28 +2,29 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, TypeVar
 
 from marshmallow import Schema, ValidationError, fields, missing
 
-from tensoria.errors import InvalidRequest, UnsupportedParameter
+from tensoria.errors import InvalidRequest
 
 Request = TypeVar("Request")
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded(Generic[Request]):
-    """A checked request, and the names of what was left aside and has to be told."""
+    """A checked request, and the names in it that mean nothing here and have to be told."""
 
     request: Request
     ignored: tuple[str, ...]
 
 
 def load(schema: type[Schema], body: object) -> Loaded[Any]:
-    """Check a parsed body, or raise InvalidRequest or UnsupportedParameter naming the field.
+    """Check a parsed body, or raise InvalidRequest naming the field.
 
     Null means absent. Names that OpenAI does not have are no error: clients replay what other
-    engines gave them, so these are listed in `ignored`.
+    engines gave them, so these are listed in `ignored`. What becomes of a field at the engine in
+    use is the second look: `support.narrow`.
     """
     if not isinstance(body, dict):
         raise InvalidRequest("The body must be a JSON object.")
@@ -40,14 +41,13 @@ def load(schema: type[Schema], body: object) -> Loaded[Any]:
         )
     except ValidationError as error:
         raise _first_error(error) from None
-    return Loaded(request, tuple(sorted(unknown | (request.keys() & known.ignored))))
+    return Loaded(request, tuple(sorted(unknown)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
     names: frozenset[str]
     required: frozenset[str]
-    ignored: frozenset[str]
 
 
 @lru_cache(maxsize=32)
@@ -56,9 +56,6 @@ def _known(schema: type[Schema]) -> _Known:
     return _Known(
         names=frozenset(declared),
         required=frozenset(name for name, field in declared.items() if field.required),
-        ignored=frozenset(
-            name for name, field in declared.items() if field.metadata.get("support") == "ignored"
-        ),
     )
 
 
@@ -129,29 +126,21 @@ class Whole(fields.Field[int]):
         return value
 
 
-class Later(fields.Field[Any]):
-    """A field that is not served: its default values pass without a word, others are refused.
+class Taken(fields.Field[Any]):
+    """A value of any type; its default values say nothing and pass without a word.
 
     Clients send defaults all the time (`n: 1`, `tools: []`).
     """
 
     def __init__(self, *defaults: Any, **options: Any) -> None:
-        super().__init__(metadata={"support": "refused"}, **options)
+        super().__init__(**options)
         self._defaults = defaults
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
         # `1 == True` in Python, and not in JSON; 1 and 1.0 are one number in both.
-        if not any(value == default and kind(value) == kind(default) for default in self._defaults):
-            refuse(str(self.name))
-        return missing
-
-
-def refuse(param: str) -> NoReturn:
-    """Raise the error for a field or a value that a later version serves."""
-    raise UnsupportedParameter(
-        f"'{param}' is not supported by this service with the value sent; leave it out.",
-        param=param,
-    )
+        if any(value == default and kind(value) == kind(default) for default in self._defaults):
+            return missing
+        return value
 
 
 def kind(value: object) -> str:

@@ -7,14 +7,16 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, missing
 
-from tensoria.schemas.base import Flag, Later, Loaded, Number, Text, Whole, kind
+from tensoria.schemas.base import Flag, Loaded, Number, Taken, Text, Whole, kind
 from tensoria.schemas.base import load as load_body
 from tensoria.schemas.messages import Messages, ignored_in_messages
+from tensoria.schemas.support import honoured, ignored, refused
 from tensoria.wire.completions import CompletionRequest
 from tensoria.wire.openai import ChatRequest, StreamOptions
 
 # Editors send a dozen stop strings, where OpenAI allows four.
 MAX_STOPS = 64
+LATER = "Not yet: leave it out."
 
 
 class Stop(fields.Field[list[str]]):
@@ -62,61 +64,64 @@ class StreamOptionsField(fields.Field[StreamOptions]):
 
 
 class ChatSchema(Schema):
-    """Every field of the request: taken, ignored with notice, or not served yet."""
+    """Every field of the request, and what becomes of it."""
 
     messages = Messages(
         required=True,
         error_messages={"required": "this field is required."},
-        metadata={"support": "honoured"},
+        metadata=honoured("All roles; parts of one message are merged."),
     )
-    model = Text(metadata={"support": "honoured"})
-    stream = Flag(metadata={"support": "honoured"})
-    stream_options = StreamOptionsField(metadata={"support": "honoured"})
-    temperature = Number(minimum=0, maximum=2, metadata={"support": "honoured"})
-    top_p = Number(minimum=0, maximum=1, metadata={"support": "honoured"})
-    max_tokens = TokenLimit(minimum=1, metadata={"support": "honoured"})
-    max_completion_tokens = TokenLimit(minimum=1, metadata={"support": "honoured"})
-    stop = Stop(metadata={"support": "honoured"})
-    seed = Whole(minimum=-(2**63), metadata={"support": "honoured"})
-    presence_penalty = Number(minimum=-2, maximum=2, metadata={"support": "honoured"})
-    frequency_penalty = Number(minimum=-2, maximum=2, metadata={"support": "honoured"})
-    user = Text(metadata={"support": "ignored"})
+    model = Text(metadata=honoured("Absent or empty: DEFAULT_MODEL."))
+    stream = Flag(metadata=honoured("SSE, or NDJSON with Accept: application/x-ndjson."))
+    stream_options = StreamOptionsField(metadata=honoured("Of its members, include_usage."))
+    temperature = Number(minimum=0, maximum=2, metadata=honoured())
+    top_p = Number(minimum=0, maximum=1, metadata=honoured())
+    max_tokens = TokenLimit(minimum=1, metadata=honoured("-1 means that none is named."))
+    max_completion_tokens = TokenLimit(minimum=1, metadata=honoured("As max_tokens."))
+    stop = Stop(metadata=honoured(f"Up to {MAX_STOPS} strings."))
+    seed = Whole(minimum=-(2**63), metadata=honoured())
+    presence_penalty = Number(minimum=-2, maximum=2, metadata=honoured())
+    frequency_penalty = Number(minimum=-2, maximum=2, metadata=honoured())
 
-    audio = Later()
-    function_call = Later("none", "auto")
-    functions = Later([])
-    logit_bias = Later({})
-    logprobs = Later(False)
-    metadata = Later({})
-    modalities = Later(["text"])
-    moderation = Later()
-    n = Later(1)
-    parallel_tool_calls = Later(True)
-    prediction = Later()
-    prompt_cache_key = Later()
-    prompt_cache_options = Later({})
-    prompt_cache_retention = Later("in_memory")
-    reasoning_effort = Later("medium")
-    response_format = Later({"type": "text"})
-    safety_identifier = Later()
-    service_tier = Later("auto", "default")
-    store = Later(False)
-    tool_choice = Later("none", "auto")
-    tools = Later([])
-    top_logprobs = Later(0)
-    verbosity = Later("medium")
-    web_search_options = Later()
+    user = Text(metadata=ignored("Nothing is kept of it.", changes=False))
+    metadata = Taken({}, metadata=ignored("Nothing is stored.", changes=False))
+    moderation = Taken(metadata=ignored("Nothing is moderated.", changes=True))
+    prediction = Taken(metadata=ignored("It would only be faster.", changes=False))
+    prompt_cache_key = Taken(metadata=ignored("The engine's cache needs none.", changes=False))
+    prompt_cache_options = Taken({}, metadata=ignored("The engine decides.", changes=False))
+    prompt_cache_retention = Taken(
+        "in_memory", metadata=ignored("The engine decides.", changes=False)
+    )
+    safety_identifier = Taken(metadata=ignored("Nothing is kept of it.", changes=False))
+    service_tier = Taken("auto", "default", metadata=ignored("There is one tier.", changes=False))
+    store = Taken(False, metadata=ignored("Nothing is stored.", changes=False))
+    verbosity = Taken("medium", metadata=ignored("Ask for brevity in a message.", changes=True))
+    web_search_options = Taken(metadata=ignored("Nothing is searched.", changes=True))
 
-    # Extensions of local engines, which a later version serves.
-    chat_template_kwargs = Later({})
-    enable_thinking = Later()
-    keep_alive = Later()
-    min_p = Later()
-    options = Later({})
-    reasoning = Later()
-    repeat_penalty = Later()
-    think = Later()
-    top_k = Later()
+    audio = Taken(metadata=refused("The models speak text."))
+    modalities = Taken(["text"], metadata=refused("The models speak text."))
+    function_call = Taken("none", "auto", metadata=refused("Send tool_choice."))
+    functions = Taken([], metadata=refused("Send tools."))
+    logit_bias = Taken({}, metadata=refused(LATER))
+    logprobs = Taken(False, metadata=refused(LATER))
+    n = Taken(1, metadata=refused(LATER))
+    parallel_tool_calls = Taken(True, metadata=refused(LATER))
+    reasoning_effort = Taken("medium", metadata=refused(LATER))
+    response_format = Taken({"type": "text"}, metadata=refused(LATER))
+    tool_choice = Taken("none", "auto", metadata=refused(LATER))
+    tools = Taken([], metadata=refused(LATER))
+    top_logprobs = Taken(0, metadata=refused(LATER))
+
+    # Extensions of local engines.
+    chat_template_kwargs = Taken({}, metadata=refused(LATER))
+    enable_thinking = Taken(metadata=refused(LATER))
+    keep_alive = Taken(metadata=refused(LATER))
+    min_p = Taken(metadata=refused(LATER))
+    options = Taken({}, metadata=refused(LATER))
+    reasoning = Taken(metadata=refused(LATER))
+    repeat_penalty = Taken(metadata=refused(LATER))
+    think = Taken(metadata=refused(LATER))
+    top_k = Taken(metadata=refused(LATER))
 
 
 def load(body: object) -> Loaded[ChatRequest]:
@@ -124,10 +129,10 @@ def load(body: object) -> Loaded[ChatRequest]:
     loaded = load_body(ChatSchema, body)
     request: ChatRequest = loaded.request
     raw: Any = body
-    ignored = {*loaded.ignored, *ignored_in_messages(raw["messages"])}
+    names = {*loaded.ignored, *ignored_in_messages(raw["messages"])}
     if "stream_options" in request:
-        ignored |= ignored_stream_options(request, raw["stream_options"])
-    return Loaded(request, tuple(sorted(ignored)))
+        names |= ignored_stream_options(request, raw["stream_options"])
+    return Loaded(request, tuple(sorted(names)))
 
 
 def ignored_stream_options(

@@ -8,9 +8,17 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, missing
 
 from tensoria.errors import InvalidRequest, UnsupportedParameter
-from tensoria.schemas.base import Flag, Later, Loaded, Number, Text, Whole, kind
+from tensoria.schemas.base import Flag, Loaded, Number, Taken, Text, Whole, kind
 from tensoria.schemas.base import load as load_body
-from tensoria.schemas.chat import Stop, StreamOptionsField, TokenLimit, ignored_stream_options
+from tensoria.schemas.chat import (
+    LATER,
+    MAX_STOPS,
+    Stop,
+    StreamOptionsField,
+    TokenLimit,
+    ignored_stream_options,
+)
+from tensoria.schemas.support import honoured, ignored, refused, support
 from tensoria.wire.completions import CompletionRequest
 
 # Each is a run of the engine, one after the other.
@@ -63,44 +71,58 @@ class Suffix(Text):
 
 
 class CompletionSchema(Schema):
-    """Every field of the request: taken, ignored with notice, or not served yet."""
+    """Every field of the request, and what becomes of it."""
 
     prompt = Prompts(
         required=True,
         error_messages={"required": "this field is required."},
-        metadata={"support": "honoured"},
+        metadata=honoured("Text, or a list of texts; tokens are refused."),
     )
-    model = Text(metadata={"support": "honoured"})
-    suffix = Suffix(metadata={"support": "honoured"})
-    echo = Flag(metadata={"support": "honoured"})
-    stream = Flag(metadata={"support": "honoured"})
-    stream_options = StreamOptionsField(metadata={"support": "honoured"})
-    temperature = Number(minimum=0, maximum=2, metadata={"support": "honoured"})
-    top_p = Number(minimum=0, maximum=1, metadata={"support": "honoured"})
-    max_tokens = TokenLimit(minimum=1, metadata={"support": "honoured"})
-    stop = Stop(metadata={"support": "honoured"})
-    seed = Whole(minimum=-(2**63), metadata={"support": "honoured"})
-    presence_penalty = Number(minimum=-2, maximum=2, metadata={"support": "honoured"})
-    frequency_penalty = Number(minimum=-2, maximum=2, metadata={"support": "honoured"})
-    user = Text(metadata={"support": "ignored"})
+    model = Text(metadata=honoured("Absent or empty: DEFAULT_MODEL."))
+    suffix = Suffix(
+        metadata=support(
+            "honoured",
+            "Where the model can fill a gap.",
+            llamacpp="refused",
+            openai="honoured",
+            needs="insert",
+        )
+    )
+    echo = Flag(metadata=support("emulated", "The prompt is put before the answer."))
+    stream = Flag(metadata=honoured("SSE, or NDJSON with Accept: application/x-ndjson."))
+    stream_options = StreamOptionsField(metadata=honoured("Of its members, include_usage."))
+    temperature = Number(minimum=0, maximum=2, metadata=honoured())
+    top_p = Number(minimum=0, maximum=1, metadata=honoured())
+    max_tokens = TokenLimit(minimum=1, metadata=honoured("-1 means that none is named."))
+    stop = Stop(metadata=honoured(f"Up to {MAX_STOPS} strings."))
+    seed = Whole(minimum=-(2**63), metadata=honoured())
+    presence_penalty = Number(minimum=-2, maximum=2, metadata=honoured())
+    frequency_penalty = Number(minimum=-2, maximum=2, metadata=honoured())
+    user = Text(metadata=ignored("Nothing is kept of it.", changes=False))
 
-    # `best_of` has to be `n` at least, so no other value than 1 fits.
-    best_of = Later(1)
-    logit_bias = Later({})
-    logprobs = Later()
-    n = Later(1)
+    # `best_of` has to be `n` at least.
+    best_of = Taken(1, metadata=refused("No engine ranks its answers."))
+    logit_bias = Taken({}, metadata=refused(LATER))
+    logprobs = Taken(metadata=refused(LATER))
+    n = Taken(1, metadata=refused(LATER))
 
     # Extensions: ours, and the chat's name for the limit, because every spelling of it binds.
-    raw = Flag(metadata={"support": "honoured"})
-    max_completion_tokens = TokenLimit(minimum=1, metadata={"support": "honoured"})
+    raw = Flag(
+        metadata=support(
+            "honoured",
+            "False puts the model's own template around the prompt.",
+            llamacpp="refused",
+        )
+    )
+    max_completion_tokens = TokenLimit(minimum=1, metadata=honoured("As max_tokens."))
 
-    # Extensions of local engines, which a later version serves.
-    keep_alive = Later()
-    min_p = Later()
-    options = Later({})
-    repeat_penalty = Later()
-    think = Later()
-    top_k = Later()
+    # Extensions of local engines.
+    keep_alive = Taken(metadata=refused(LATER))
+    min_p = Taken(metadata=refused(LATER))
+    options = Taken({}, metadata=refused(LATER))
+    repeat_penalty = Taken(metadata=refused(LATER))
+    think = Taken(metadata=refused(LATER))
+    top_k = Taken(metadata=refused(LATER))
 
 
 def load(body: object) -> Loaded[CompletionRequest]:

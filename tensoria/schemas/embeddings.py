@@ -10,6 +10,7 @@ from marshmallow import Schema, ValidationError, fields
 from tensoria.errors import UnsupportedParameter
 from tensoria.schemas.base import Loaded, Text, Whole, kind
 from tensoria.schemas.base import load as load_body
+from tensoria.schemas.support import honoured, ignored, support
 from tensoria.wire.openai import EmbeddingRequest
 
 # As many as OpenAI takes in one request.
@@ -52,13 +53,17 @@ class EncodingFormat(Text):
 
 
 class EmbeddingSchema(Schema):
-    """Every field that OpenAI has; `support` says what becomes of it."""
+    """Every field of the request, and what becomes of it."""
 
-    input = Input(required=True, metadata={"support": "honoured"})
-    model = Text(metadata={"support": "honoured"})
-    dimensions = Whole(minimum=1, metadata={"support": "honoured"})
-    encoding_format = EncodingFormat(metadata={"support": "honoured"})
-    user = Text(metadata={"support": "ignored"})
+    input = Input(
+        required=True,
+        error_messages={"required": "this field is required."},
+        metadata=honoured("Text, or a list of texts; tokens are refused."),
+    )
+    model = Text(metadata=honoured("Absent or empty: DEFAULT_MODEL."))
+    dimensions = Whole(minimum=1, metadata=honoured("Up to the model's own number."))
+    encoding_format = EncodingFormat(metadata=support("emulated", "Written here, exactly."))
+    user = Text(metadata=ignored("Nothing is kept of it.", changes=False))
 
 
 def load(body: object) -> Loaded[EmbeddingRequest]:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from marshmallow import ValidationError, fields
 
 from tensoria.errors import UnsupportedParameter
-from tensoria.schemas.base import kind, refuse
+from tensoria.schemas.base import kind
 from tensoria.wire.openai import Message
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
@@ -97,7 +97,10 @@ def _message(index: int, message: object) -> Message:
 def _take_the_rest(index: int, message: dict[str, Any], checked: Message) -> None:
     for key in sorted(_LATER & message.keys()):
         if message[key]:
-            refuse(f"messages[{index}].{key}")
+            raise UnsupportedParameter(
+                f"'messages[{index}].{key}' is not supported by this service; leave it out.",
+                param=f"messages[{index}].{key}",
+            )
     for key in ("name", "tool_call_id"):
         value = message.get(key)
         if value is None:

@@ -1,9 +1,14 @@
 """The names in X-Tensoria-Ignored: encoded, counted, cut."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from tensoria.api.notices import to_header
+from tests.fake_ollama import FakeOllama
 
 
 @pytest.mark.parametrize(
@@ -49,3 +54,47 @@ def test_a_name_that_a_client_made_up_cannot_break_the_headers(client: FlaskClie
     assert response.status_code == 200
     assert "X-Evil" not in response.headers
     assert response.headers["X-Tensoria-Ignored"].startswith("a%0D%0AX-Evil%3A%201,")
+
+
+HELLO = {"model": "smollm2:135m", "messages": [{"role": "user", "content": "Hi"}]}
+CHAT = "/v1/chat/completions"
+
+
+@pytest.mark.parametrize("field", [{"verbosity": "low"}, {"mirostat": 1}])
+def test_strict_mode_refuses_what_would_change_the_answer(
+    client: FlaskClient, field: dict[str, Any]
+) -> None:
+    response = client.post(CHAT, json={**HELLO, **field}, headers={"X-Tensoria-Strict": "1"})
+
+    assert response.status_code == 400
+    assert response.get_json()["error"]["param"] == next(iter(field))
+    assert response.get_json()["error"]["code"] == "unsupported_parameter"
+
+
+def test_strict_mode_tells_harmless_fields_as_ever(client: FlaskClient) -> None:
+    response = client.post(CHAT, json={**HELLO, "user": "u"}, headers={"X-Tensoria-Strict": "1"})
+
+    assert response.status_code == 200
+    assert response.headers["X-Tensoria-Ignored"] == "user"
+
+
+@pytest.mark.parametrize(
+    ("setting", "header", "status"),
+    [("1", None, 400), ("1", "0", 200), ("0", None, 200), ("0", "1", 400), ("0", "", 200)],
+)
+def test_a_request_has_the_last_word_about_strict_mode(
+    make_app: Callable[..., Flask], setting: str, header: str | None, status: int
+) -> None:
+    headers = {} if header is None else {"X-Tensoria-Strict": header}
+    strict = make_app(STRICT=setting).test_client()
+    response = strict.post(CHAT, json={**HELLO, "verbosity": "low"}, headers=headers)
+
+    assert response.status_code == status
+
+
+def test_a_refused_field_reaches_no_engine(fake: FakeOllama, client: FlaskClient) -> None:
+    response = client.post(CHAT, json={**HELLO, "functions": [{"name": "f"}]})
+
+    assert response.status_code == 400
+    assert response.get_json()["error"]["param"] == "functions"
+    assert fake.requests == []

@@ -10,6 +10,7 @@ import pytest
 
 from tensoria.backends.ollama import OllamaBackend
 from tensoria.errors import BackendError, BackendTimeout, TensoriaError
+from tensoria.translate.traits import Traits
 from tensoria.wire.openai import ChatRequest, Chunk
 from tests.backends.conftest import ANSWER
 from tests.fake_ollama import (
@@ -568,3 +569,27 @@ def test_a_line_without_an_end_is_502(
 
     assert failure(make_backend()).code == "engine_error"
     fake.wait_for_disconnect(timeout=2)
+
+
+def test_traits_are_those_of_the_release_and_the_model(
+    fake: FakeOllama, make_backend: Make
+) -> None:
+    fake.models = [model_entry("smollm2:135m")]
+    fake.models[0]["capabilities"] = ["completion", "tools"]
+
+    assert make_backend().traits("SmolLM2:135m") == Traits(
+        "ollama", "smollm2:135m", (0, 32, 15), frozenset({"completion", "tools"})
+    )
+
+
+def test_capabilities_that_the_list_lacks_are_asked_for_once(
+    fake: FakeOllama, make_backend: Make
+) -> None:
+    """Before 0.30 only /api/show tells them."""
+    fake.script("/api/tags", *[answer_json({"models": [{"name": "m:latest"}]})] * 3)
+    fake.script("/api/show", answer_json({"capabilities": ["completion", "insert"]}))
+    backend = make_backend()
+
+    assert backend.traits("m").capabilities == {"completion", "insert"}
+    assert backend.traits("m").capabilities == {"completion", "insert"}
+    assert len(fake.received("/api/show")) == 1

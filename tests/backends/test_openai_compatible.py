@@ -11,6 +11,7 @@ import pytest
 from tensoria.backends.openai_compatible import LLAMA_CPP_MAX_STREAMS, OpenAIBackend
 from tensoria.config import Settings
 from tensoria.errors import BackendError, TensoriaError
+from tensoria.translate.traits import Traits
 from tensoria.wire.openai import ChatRequest, Chunk
 from tests.backends.conftest import ANSWER
 from tests.backends.fake_openai import CHAT, DONE, HELLO, delta, event, events, speak_openai, usage
@@ -411,3 +412,9 @@ def test_a_stream_is_what_is_asked_of_the_engine_even_when_it_answers_whole(
     fake.script(CHAT, stream([b"{}\n"]))
 
     assert failure(backend).code == "engine_error"
+
+
+def test_traits_tell_llama_cpp_from_other_engines(fake: FakeOllama, make: Make) -> None:
+    assert make().traits(None) == Traits("openai", "org/Model-1")
+    speak_openai(fake, "smollm2", owned_by="llamacpp")
+    assert make().traits("smollm2") == Traits("llamacpp", "smollm2")

@@ -284,14 +284,11 @@ def test_an_overflow_of_such_an_engine_names_the_prompt(
     assert (error.code, error.param) == ("context_length_exceeded", "prompt")
 
 
-def test_llama_cpp_is_asked_for_progress_and_refused_a_suffix(
-    fake: FakeOllama, make_openai: Make
-) -> None:
+def test_llama_cpp_is_asked_for_progress(fake: FakeOllama, make_openai: Make) -> None:
     backend = make_openai("llamacpp")
     run(backend)
 
     assert fake.received(COMPLETIONS)[0].json["return_progress"] is True
-    assert failure(backend, suffix="b").param == "suffix"
 
 
 def test_all_prompts_of_a_request_hold_one_thread_of_llama_cpp(

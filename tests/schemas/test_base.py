@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from marshmallow import Schema, fields
 
-from tensoria.errors import InvalidRequest, UnsupportedParameter
-from tensoria.schemas.base import Flag, Later, Loaded, Number, Text, Whole, kind, load
+from tensoria.errors import InvalidRequest
+from tensoria.schemas.base import Flag, Loaded, Number, Taken, Text, Whole, kind, load
 
 
 class Body(Schema):
@@ -17,9 +17,8 @@ class Body(Schema):
     flag = Flag()
     number = Number(minimum=-2, maximum=2)
     whole = Whole(minimum=-5)
-    noted = Text(metadata={"support": "ignored"})
-    later = Later(1, "auto", True, {"type": "text"}, [], {})
-    never = Later()
+    taken = Taken(1, "auto", True, {"type": "text"}, [], {})
+    passed = Taken()
 
 
 def outcome(**members: Any) -> Any:
@@ -97,7 +96,7 @@ def test_value_of_a_wrong_type_or_size_is_refused(name: str, value: object, word
     assert words in error.message
 
 
-@pytest.mark.parametrize("name", ["text", "flag", "number", "whole", "noted", "later", "never"])
+@pytest.mark.parametrize("name", ["text", "flag", "number", "whole", "taken", "passed"])
 def test_null_means_absent(name: str) -> None:
     assert outcome(**{name: None}) == Loaded({"needed": "n"}, ())
 
@@ -130,47 +129,39 @@ def test_unknown_name_with_null_is_absent() -> None:
     assert outcome(zebra=None).ignored == ()
 
 
-def test_ignored_field_is_checked_and_told() -> None:
-    assert outcome(noted="x") == Loaded({"needed": "n", "noted": "x"}, ("noted",))
-    assert refused(noted=1).param == "noted"
-
-
 @pytest.mark.parametrize("value", [1, 1.0, "auto", True, {"type": "text"}, [], {}])
-def test_default_of_a_field_that_is_not_served_passes_without_a_word(value: object) -> None:
-    assert outcome(later=value) == Loaded({"needed": "n"}, ())
+def test_default_of_a_taken_field_is_absent(value: object) -> None:
+    assert outcome(taken=value) == Loaded({"needed": "n"}, ())
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("later", 2),
-        ("later", "1"),
-        ("later", False),
-        ("later", ""),
-        ("later", 0),
-        ("later", {"type": "json_object"}),
-        ("later", [1]),
-        ("never", False),
-        ("never", 0),
-        ("never", ""),
-        ("never", {}),
-        ("never", []),
+        ("taken", 2),
+        ("taken", "1"),
+        ("taken", False),
+        ("taken", ""),
+        ("taken", 0),
+        ("taken", {"type": "json_object"}),
+        ("taken", [1]),
+        ("passed", False),
+        ("passed", 0),
+        ("passed", ""),
+        ("passed", {}),
+        ("passed", []),
     ],
 )
-def test_other_value_of_a_field_that_is_not_served_is_refused(name: str, value: object) -> None:
-    with pytest.raises(UnsupportedParameter, match=f"'{name}'") as caught:
-        outcome(**{name: value})
-    assert (caught.value.param, caught.value.code) == (name, "unsupported_parameter")
+def test_other_value_of_a_taken_field_is_kept_as_it_is(name: str, value: object) -> None:
+    assert outcome(**{name: value}) == Loaded({"needed": "n", name: value}, ())
 
 
 def test_true_is_not_the_default_one() -> None:
     """They are equal in Python, and not in JSON."""
 
     class OnlyOne(Schema):
-        count = Later(1)
+        count = Taken(1)
 
-    with pytest.raises(UnsupportedParameter):
-        load(OnlyOne, {"count": True})
+    assert load(OnlyOne, {"count": True}).request == {"count": True}
 
 
 def test_message_of_a_huge_number_is_short() -> None:

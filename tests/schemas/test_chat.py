@@ -9,6 +9,8 @@ import pytest
 
 from tensoria.errors import InvalidRequest, RequestError, UnsupportedParameter
 from tensoria.schemas.chat import ChatSchema, load
+from tensoria.schemas.support import narrow, table
+from tensoria.translate.traits import Traits
 from tensoria.wire.openai import ChatRequest
 
 CONTRACT = json.loads(
@@ -147,39 +149,33 @@ DEFAULTS = [
     ("verbosity", "medium"),
 ]
 
-LATER = [
+NEVER = [
     ("audio", {"voice": "alloy", "format": "wav"}),
     ("function_call", {"name": "f"}),
     ("functions", [{"name": "f"}]),
     ("logit_bias", {"50256": -100}),
     ("logprobs", True),
-    ("metadata", {"a": "b"}),
     ("modalities", ["text", "audio"]),
-    ("moderation", {"model": "x"}),
     ("n", 2),
     ("n", True),
     ("n", 0),
     ("parallel_tool_calls", False),
-    ("prediction", {"type": "content", "content": "x"}),
-    ("prompt_cache_key", "k"),
-    ("prompt_cache_options", {"ttl": "1h"}),
-    ("prompt_cache_retention", "24h"),
     ("reasoning_effort", "high"),
     ("response_format", {"type": "json_object"}),
     ("response_format", {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}),
-    ("safety_identifier", "u"),
-    ("service_tier", "flex"),
-    ("store", True),
     ("tool_choice", "required"),
     ("tool_choice", {"type": "function", "function": {"name": "f"}}),
     ("tools", [{"type": "function", "function": {"name": "f"}}]),
     ("top_logprobs", 5),
-    ("verbosity", "low"),
-    ("web_search_options", {}),
     ("keep_alive", "5m"),
     ("think", True),
     ("top_k", 40),
     ("options", {"num_ctx": 4096}),
+    ("chat_template_kwargs", {"enable_thinking": False}),
+    ("enable_thinking", False),
+    ("min_p", 0.1),
+    ("reasoning", {"effort": "low"}),
+    ("repeat_penalty", 1.1),
 ]
 
 
@@ -188,29 +184,15 @@ def test_schema_has_every_field_of_openais_contract() -> None:
     assert missing == set()
 
 
-def test_every_field_says_what_becomes_of_it() -> None:
-    supports = {field.metadata.get("support") for field in ChatSchema().fields.values()}
-    assert supports == {"honoured", "ignored", "refused"}
+def test_typed_request_has_the_fields_that_reach_an_engine() -> None:
+    taken = {name for name, each in table(ChatSchema).items() if each.reaches_an_engine}
+    assert taken | {"user"} == ChatRequest.__annotations__.keys()
 
 
-def test_typed_request_has_the_fields_that_are_not_refused() -> None:
-    taken = {
-        name
-        for name, field in ChatSchema().fields.items()
-        if field.metadata["support"] in ("honoured", "ignored")
+def test_every_field_that_is_never_served_is_tried_here() -> None:
+    assert {name for name, _ in NEVER} >= {
+        name for name, each in table(ChatSchema).items() if each.never
     }
-    assert taken == ChatRequest.__annotations__.keys()
-
-
-def test_every_field_that_is_refused_is_tried_here() -> None:
-    tried = {name for name, _ in LATER}
-    in_contract = properties(CONTRACT["CreateChatCompletionRequest"]).keys()
-    refused_ones = {
-        name
-        for name, field in ChatSchema().fields.items()
-        if field.metadata["support"] == "refused" and name in in_contract
-    }
-    assert refused_ones - tried == set()
 
 
 @pytest.mark.parametrize(("name", "value", "expected"), TAKEN)
@@ -235,12 +217,17 @@ def test_default_value_passes_without_a_word(name: str, value: object) -> None:
     assert loaded.ignored == ()
 
 
-@pytest.mark.parametrize(("name", "value"), LATER)
-def test_field_of_a_later_version_is_refused_by_name(name: str, value: object) -> None:
-    error = refused(**{name: value})
-    assert isinstance(error, UnsupportedParameter)
-    assert error.param == name
-    assert f"'{name}'" in error.message
+@pytest.mark.parametrize(("name", "value"), NEVER)
+def test_field_that_is_never_served_is_refused_by_name(name: str, value: object) -> None:
+    """Without a look at the model: no engine serves it."""
+    loaded = load(body(**{name: value}))
+    with pytest.raises(UnsupportedParameter, match=f"'{name}' is not supported") as caught:
+        narrow(ChatSchema, loaded, asked_in_vain, strict=False)
+    assert caught.value.param == name
+
+
+def asked_in_vain() -> Traits:
+    pytest.fail("the engine was asked for nothing")
 
 
 @pytest.mark.parametrize("name", sorted(ChatSchema().fields.keys() - {"messages"}))
@@ -266,10 +253,6 @@ def test_model_may_be_missing_or_empty() -> None:
 def test_empty_list_of_stops_is_absent() -> None:
     """As an option of Ollama's it would take the place of the model's own stop strings."""
     assert request(stop=[]) == {}
-
-
-def test_user_is_ignored_with_notice() -> None:
-    assert load(body(user="u")).ignored == ("user",)
 
 
 @pytest.mark.parametrize(
@@ -301,10 +284,9 @@ def test_unknown_fields_are_told_with_their_place_and_in_order() -> None:
             "x_session": 1,
             "stream": True,
             "stream_options": {"x": 1},
-            "user": "u",
         }
     )
-    assert loaded.ignored == ("messages.metadata", "stream_options.x", "user", "x_session")
+    assert loaded.ignored == ("messages.metadata", "stream_options.x", "x_session")
 
 
 def test_unknown_field_may_be_nested_deeply() -> None:
@@ -314,9 +296,9 @@ def test_unknown_field_may_be_nested_deeply() -> None:
 
 
 @pytest.mark.parametrize("name", ["tools", "metadata", "response_format", "logit_bias"])
-def test_refused_field_may_be_nested_deeply(name: str) -> None:
+def test_field_that_is_taken_may_be_nested_deeply(name: str) -> None:
     nested = orjson.loads(b'{"a":' * 900 + b"1" + b"}" * 900)
-    assert refused(**{name: nested}).param == name
+    assert request(**{name: nested}) == {name: nested}
 
 
 def test_deep_nesting_in_place_of_a_value_is_refused() -> None:
@@ -334,4 +316,3 @@ def test_number_beyond_64_bits_is_refused_at_its_place() -> None:
 def test_refusal_repeats_no_text_of_the_client() -> None:
     for name, value in (("stop", {"secret words": 1}), ("user", ["secret words"])):
         assert "secret" not in refused(**{name: value}).message
-    assert "secret" not in refused(response_format={"type": "secret"}).message

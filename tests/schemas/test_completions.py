@@ -9,6 +9,8 @@ import pytest
 
 from tensoria.errors import InvalidRequest, RequestError, UnsupportedParameter
 from tensoria.schemas.completions import CompletionSchema, load
+from tensoria.schemas.support import narrow, table
+from tensoria.translate.traits import Traits
 from tensoria.wire.completions import CompletionRequest
 
 CONTRACT = json.loads(
@@ -88,7 +90,7 @@ REFUSED = [
     ("user", 5, "user"),
 ]
 
-LATER = [
+NEVER = [
     ("best_of", 2),
     ("best_of", 0),
     ("logit_bias", {"50256": -100}),
@@ -109,27 +111,15 @@ def test_schema_has_every_field_of_openais_contract() -> None:
     assert CONTRACT.keys() - CompletionSchema().fields == set()
 
 
-def test_every_field_says_what_becomes_of_it() -> None:
-    supports = {field.metadata.get("support") for field in CompletionSchema().fields.values()}
-    assert supports == {"honoured", "ignored", "refused"}
+def test_typed_request_has_the_fields_that_reach_an_engine() -> None:
+    taken = {name for name, each in table(CompletionSchema).items() if each.reaches_an_engine}
+    assert taken | {"user"} == CompletionRequest.__annotations__.keys()
 
 
-def test_typed_request_has_the_fields_that_are_not_refused() -> None:
-    taken = {
-        name
-        for name, field in CompletionSchema().fields.items()
-        if field.metadata["support"] in ("honoured", "ignored")
+def test_every_field_that_is_never_served_is_tried_here() -> None:
+    assert {name for name, _ in NEVER} >= {
+        name for name, each in table(CompletionSchema).items() if each.never
     }
-    assert taken == CompletionRequest.__annotations__.keys()
-
-
-def test_every_field_that_is_refused_is_tried_here() -> None:
-    refused_ones = {
-        name
-        for name, field in CompletionSchema().fields.items()
-        if field.metadata["support"] == "refused"
-    }
-    assert refused_ones == {name for name, _ in LATER}
 
 
 @pytest.mark.parametrize(("name", "value", "expected"), TAKEN)
@@ -154,11 +144,17 @@ def test_default_value_passes_without_a_word(name: str, value: object) -> None:
     assert loaded.ignored == ()
 
 
-@pytest.mark.parametrize(("name", "value"), LATER)
-def test_field_of_a_later_version_is_refused_by_name(name: str, value: object) -> None:
-    error = refused(**{name: value})
-    assert isinstance(error, UnsupportedParameter)
-    assert error.param == name
+@pytest.mark.parametrize(("name", "value"), NEVER)
+def test_field_that_is_never_served_is_refused_by_name(name: str, value: object) -> None:
+    """Without a look at the model: no engine serves it."""
+    loaded = load(body(**{name: value}))
+    with pytest.raises(UnsupportedParameter, match=f"'{name}' is not supported") as caught:
+        narrow(CompletionSchema, loaded, asked_in_vain, strict=False)
+    assert caught.value.param == name
+
+
+def asked_in_vain() -> Traits:
+    pytest.fail("the engine was asked for nothing")
 
 
 @pytest.mark.parametrize("name", sorted(CompletionSchema().fields.keys() - {"prompt", "model"}))
@@ -204,8 +200,8 @@ def test_raw_beside_a_suffix_is_refused() -> None:
 
 
 def test_what_has_no_effect_is_told_in_order() -> None:
-    loaded = load(body(user="u", x=1, stream=True, stream_options={"chunk_size": 1}))
-    assert loaded.ignored == ("stream_options.chunk_size", "user", "x")
+    loaded = load(body(x=1, stream=True, stream_options={"chunk_size": 1}))
+    assert loaded.ignored == ("stream_options.chunk_size", "x")
 
 
 def test_stream_options_of_a_whole_answer_are_told() -> None:

@@ -81,11 +81,6 @@ def test_schema_has_every_field_of_openais_contract() -> None:
     assert published == EmbeddingSchema().fields.keys()
 
 
-def test_every_field_says_what_becomes_of_it() -> None:
-    supports = {field.metadata.get("support") for field in EmbeddingSchema().fields.values()}
-    assert supports == {"honoured", "ignored"}
-
-
 def test_typed_request_has_the_fields_of_the_schema() -> None:
     assert EmbeddingSchema().fields.keys() == EmbeddingRequest.__annotations__.keys()
 
@@ -137,5 +132,5 @@ def test_null_means_absent(name: str) -> None:
 
 
 def test_what_no_engine_sees_is_told() -> None:
-    loaded = load({"input": "x", "user": "u", "truncate": True, "input_type": "query"})
-    assert loaded.ignored == ("input_type", "truncate", "user")
+    loaded = load({"input": "x", "truncate": True, "input_type": "query"})
+    assert loaded.ignored == ("input_type", "truncate")

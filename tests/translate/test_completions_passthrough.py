@@ -97,12 +97,6 @@ def test_template_is_refused_by_name(llama_cpp: bool) -> None:
     assert caught.value.param == "raw"
 
 
-def test_suffix_that_llama_cpp_would_leave_out_is_refused_by_name() -> None:
-    with pytest.raises(UnsupportedParameter) as caught:
-        upstream(suffix="c", llama_cpp=True)
-    assert caught.value.param == "suffix"
-
-
 # (name, the events of an answer that ends well, its chunks after the echoed prompt, whether the
 # usage is known)
 ANSWERS: list[tuple[str, list[bytes], list[Any], bool]] = [

@@ -1,0 +1,77 @@
+"""Which models an engine that speaks OpenAI offers."""
+
+import time
+from typing import Any
+
+import orjson
+
+from tensoria.backends.ollama_client import CONTROL_SECONDS
+from tensoria.backends.ollama_models import MAX_AGE_ON_A_MISS_SECONDS, MAX_AGE_SECONDS
+from tensoria.backends.recent import Recent
+from tensoria.backends.transport import Transport
+from tensoria.config import Settings
+from tensoria.errors import BackendError, ModelNotFound, RequestError
+from tensoria.translate.errors import to_error
+from tensoria.translate.models import from_openai
+from tensoria.translate.names import canonical, not_found_message
+from tensoria.wire.openai import Model
+
+LLAMA_CPP = "llamacpp"
+
+
+class OpenAIModels:
+    """The models of one engine, as of at most two seconds ago; shared by all threads."""
+
+    def __init__(self, transport: Transport, settings: Settings) -> None:
+        self._transport = transport
+        self._settings = settings
+        self._entries = Recent(self._fetch_entries, max_age_seconds=MAX_AGE_SECONDS)
+        self._first_seen: dict[str, int] = {}
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Return the entries of /models, in the engine's order."""
+        return list(self._entries.get().values())
+
+    def resolve(self, name: str | None) -> dict[str, Any]:
+        """Return the entry that a client means; no name means DEFAULT_MODEL.
+
+        The engine would take any name and echo it, so the name is checked here.
+        """
+        wanted = name or self._settings.default_model
+        entry = self._entries.get().get(canonical(wanted))
+        if entry is None:
+            fresh = time.monotonic() - MAX_AGE_ON_A_MISS_SECONDS
+            entry = self._entries.newer_than(fresh).get(canonical(wanted))
+        if entry is None:
+            installed = [entry["id"] for entry in self._entries.get().values()]
+            raise ModelNotFound(not_found_message(wanted, installed))
+        return entry
+
+    def to_model(self, entry: dict[str, Any]) -> Model:
+        """Return OpenAI's model for an entry."""
+        told = entry.get("created")
+        date = int(told) if isinstance(told, int | float) else 0
+        if is_llama_cpp(entry):
+            date = int(time.time())
+        created = self._first_seen.setdefault(entry["id"], date)
+        return from_openai(entry, created=created, owned_by=self._settings.engine_label)
+
+    def _fetch_entries(self) -> dict[str, dict[str, Any]]:
+        status, body = self._transport.json("GET", "/models", seconds=CONTROL_SECONDS)
+        if status != 200:
+            error = to_error(status, body)
+            if isinstance(error, RequestError):
+                # A list has no model that could be missing: the address is wrong.
+                raise BackendError("The engine does not serve /models: check ENGINE_BASE_URL.")
+            raise error
+        try:
+            answer = orjson.loads(body)
+            entries = answer["data"]
+            return {canonical(entry["id"]): entry for entry in entries}
+        except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError) as error:
+            raise BackendError("The engine's list of models cannot be read.") from error
+
+
+def is_llama_cpp(entry: dict[str, Any]) -> bool:
+    """Tell whether an entry is of llama.cpp's server."""
+    return entry.get("owned_by") == LLAMA_CPP

@@ -1,0 +1,168 @@
+"""How far each field is supported, by kind of engine: the one table.
+
+It stands in the fields themselves (`metadata=honoured(…)`), and from there come validation, the
+notices on answers, strict mode, GET /v1/compat and the page of the documentation.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+from marshmallow import Schema
+
+from tensoria.errors import UnsupportedParameter
+from tensoria.schemas.base import Loaded
+from tensoria.translate.traits import Traits, Version
+
+Level = Literal["honoured", "emulated", "approximated", "ignored", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """One field's support: by kind of engine, and narrowed by release and capability.
+
+    `changes` tells whether an answer that ignores the field is another answer. `since` is the first
+    Ollama that takes it, `needs` the capability that its model must have; without either the
+    field is refused.
+    """
+
+    ollama: Level
+    llamacpp: Level
+    openai: Level
+    note: str
+    changes: bool
+    since: Version | None = None
+    needs: str | None = None
+
+    def level(self, traits: Traits) -> Level:
+        """Return the level for one model of one engine."""
+        if self.why_not(traits):
+            return "refused"
+        level: Level = getattr(self, traits.kind)
+        return level
+
+    def why_not(self, traits: Traits) -> str | None:
+        """Say what a model or its engine lacks, in words that follow the field's name."""
+        if self.since and traits.is_older(self.since):
+            wanted = ".".join(map(str, self.since))
+            return f"needs Ollama {wanted} or later"
+        if self.needs and traits.kind == "ollama" and traits.lacks(self.needs):
+            return f"needs a model with the capability '{self.needs}', which {traits.model} lacks"
+        return None
+
+    @property
+    def reaches_an_engine(self) -> bool:
+        """Tell whether at least one kind of engine sees the field, in some form."""
+        levels = {self.ollama, self.llamacpp, self.openai}
+        return not levels <= {"ignored", "refused"}
+
+    @property
+    def never(self) -> bool:
+        """Tell whether no engine honours it."""
+        return {self.ollama, self.llamacpp, self.openai} == {"refused"}
+
+    @property
+    def depends(self) -> bool:
+        """Tell whether a request with this field needs a look at its model, or a notice."""
+        levels = {self.ollama, self.llamacpp, self.openai}
+        return bool(self.since or self.needs) or not levels.isdisjoint(("ignored", "refused"))
+
+
+Metadata = dict[str, Support]
+
+
+def support(
+    level: Level,
+    note: str = "",
+    *,
+    llamacpp: Level | None = None,
+    openai: Level | None = None,
+    changes: bool = True,
+    since: Version | None = None,
+    needs: str | None = None,
+) -> Metadata:
+    """Return a field's metadata; the first level is Ollama's, the others follow it if not given."""
+    llamacpp = llamacpp or level
+    return {"support": Support(level, llamacpp, openai or llamacpp, note, changes, since, needs)}
+
+
+def honoured(note: str = "", **options: Any) -> Metadata:
+    """Return metadata for a field that reaches the engine as it is meant."""
+    return support("honoured", note, **options)
+
+
+def refused(note: str) -> Metadata:
+    """Return metadata for a field that no engine behind this service can honour."""
+    return support("refused", note)
+
+
+def ignored(note: str, *, changes: bool) -> Metadata:
+    """Return metadata for a field that is taken, named on the answer, and has no effect."""
+    return support("ignored", note, changes=changes)
+
+
+def table(schema: type[Schema]) -> dict[str, Support]:
+    """Return the support of every field of a schema."""
+    return {name: field.metadata["support"] for name, field in schema().fields.items()}
+
+
+def narrow(
+    schema: type[Schema], loaded: Loaded[Any], traits: Callable[[], Traits], *, strict: bool
+) -> tuple[str, ...]:
+    """Return the names of what is ignored, sorted; raise UnsupportedParameter for what is refused.
+
+    `traits` is called only if the request has a field whose support depends on its model. In
+    strict mode an ignored field that changes the answer is refused, and so is one that OpenAI does
+    not have: nobody knows what it would have changed.
+    """
+    present = sorted(loaded.request.keys() & _depending(schema))
+    names = set(loaded.ignored)
+    for name in present:
+        if _table(schema)[name].never:
+            raise _refusal(name, "is not supported", _table(schema)[name].note)
+    if present:
+        names |= _ignored_by(schema, present, traits())
+    if strict:
+        _refuse_changes(schema, sorted(names))
+    return tuple(sorted(names))
+
+
+@lru_cache(maxsize=32)
+def _depending(schema: type[Schema]) -> frozenset[str]:
+    return frozenset(name for name, each in table(schema).items() if each.depends)
+
+
+@lru_cache(maxsize=32)
+def _table(schema: type[Schema]) -> dict[str, Support]:
+    return table(schema)
+
+
+def _ignored_by(schema: type[Schema], present: list[str], traits: Traits) -> set[str]:
+    names = set()
+    for name in present:
+        found = _table(schema)[name]
+        level = found.level(traits)
+        if level == "refused":
+            reason = found.why_not(traits) or "is not supported by this engine"
+            raise _refusal(name, reason, found.note)
+        if level == "ignored":
+            names.add(name)
+    return names
+
+
+def _refusal(name: str, reason: str, note: str) -> UnsupportedParameter:
+    return UnsupportedParameter(f"'{name}' {reason}. {note}".rstrip(), param=name)
+
+
+def _refuse_changes(schema: type[Schema], names: list[str]) -> None:
+    for name in names:
+        found = _table(schema).get(name)
+        # Of a field's members the field itself tells in its note what they change.
+        nested = "." in name and name.partition(".")[0] in _table(schema)
+        if (found is None and not nested) or (found is not None and found.changes):
+            raise UnsupportedParameter(
+                f"'{name}' would be ignored, and in strict mode (STRICT, X-Tensoria-Strict) that "
+                "is an error; leave it out.",
+                param=name,
+            )
