@@ -2,8 +2,9 @@
 
 from contextlib import suppress
 
-from tensoria.backends.base import AnswerId, Embedded, EngineStatus
+from tensoria.backends.base import AnswerId, ChatStream, Embedded, EngineStatus
 from tensoria.backends.body import Body
+from tensoria.backends.compose import compose
 from tensoria.backends.framing import LineDecoder
 from tensoria.backends.ollama_client import OllamaClient
 from tensoria.backends.ollama_embeddings import embed
@@ -56,8 +57,18 @@ class OllamaBackend:
             capabilities=self._models.capabilities(entry),
         )
 
-    def chat(self, request: ChatRequest, answer: AnswerId) -> EngineStream[Chunk]:
-        """See `Backend.chat`. The model is resolved first: an engine that is down is 503."""
+    def chat(self, request: ChatRequest, answer: AnswerId) -> ChatStream:
+        """See `Backend.chat`."""
+        return compose(
+            self._open_chat,
+            request,
+            answer,
+            self._settings,
+            lambda: self.traits(request.get("model")),
+        )
+
+    def _open_chat(self, request: ChatRequest, answer: AnswerId) -> EngineStream[Chunk]:
+        """The model is resolved first: an engine that is down is 503."""
         settings = self._settings
         entry = self._models.resolve(request.get("model"))
         max_tokens, adjusted = token_limit(

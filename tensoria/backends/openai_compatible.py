@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from tensoria.backends.base import AnswerId, Embedded, EngineStatus
+from tensoria.backends.base import AnswerId, ChatStream, Embedded, EngineStatus
+from tensoria.backends.compose import compose
 from tensoria.backends.framing import EventDecoder
 from tensoria.backends.ollama_models import MAX_AGE_SECONDS
 from tensoria.backends.openai_embeddings import embed
@@ -55,8 +56,17 @@ class OpenAIBackend:
         entry = self._models.resolve(name)
         return Traits("llamacpp" if is_llama_cpp(entry) else "openai", entry["id"])
 
-    def chat(self, request: ChatRequest, answer: AnswerId) -> EngineStream[Chunk]:
+    def chat(self, request: ChatRequest, answer: AnswerId) -> ChatStream:
         """See `Backend.chat`."""
+        return compose(
+            self._open_chat,
+            request,
+            answer,
+            self._settings,
+            lambda: self.traits(request.get("model")),
+        )
+
+    def _open_chat(self, request: ChatRequest, answer: AnswerId) -> EngineStream[Chunk]:
         entry = self._models.resolve(request.get("model"))
         return self._holding_a_thread(
             entry, lambda: self._open(request, answer, entry["id"], progress=is_llama_cpp(entry))

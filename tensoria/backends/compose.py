@@ -1,0 +1,25 @@
+"""A chat as it was asked for, made of chats as the engine can have them, whichever engine it is.
+
+From the outside in: several choices, an answer that must fit a schema, tool calls. A request that
+asks for none of it gets the engine's own stream.
+"""
+
+from collections.abc import Callable
+
+from tensoria.backends.base import AnswerId, ChatStream
+from tensoria.config import Settings
+from tensoria.translate.traits import Traits
+from tensoria.wire.openai import ChatRequest
+
+OpenChat = Callable[[ChatRequest, AnswerId], ChatStream]
+
+
+def compose(
+    open_chat: OpenChat,
+    request: ChatRequest,
+    answer: AnswerId,
+    settings: Settings,
+    traits: Callable[[], Traits],
+) -> ChatStream:
+    """Open what the request needs; `traits` may ask the engine: call it only where it counts."""
+    return open_chat(request, answer)
