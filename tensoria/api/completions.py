@@ -6,8 +6,8 @@ from flask import Blueprint, Response
 
 from tensoria.api.ids import new_id
 from tensoria.api.json import json_body
-from tensoria.api.notices import narrowed, tell
-from tensoria.api.services import services
+from tensoria.api.notices import notices
+from tensoria.api.services import engine
 from tensoria.api.streaming import stream_answer, whole_answer
 from tensoria.backends.base import AnswerId
 from tensoria.schemas import completions as schema
@@ -20,12 +20,9 @@ bp = Blueprint("completions", __name__, url_prefix="/v1")
 def create_completion() -> Response:
     """Continue a text, or several, streamed or whole."""
     loaded = schema.load(json_body())
-    ignored = narrowed(schema.CompletionSchema, loaded)
+    told = notices(schema.CompletionSchema, loaded)
     answer_id = AnswerId(new_id("cmpl-"), int(time.time()))
-    stream = services().backend.complete(loaded.request, answer_id)
+    stream = engine().complete(loaded.request, answer_id)
     if loaded.request.get("stream"):
-        response = stream_answer(stream)
-    else:
-        response = whole_answer(stream, ToTextCompletion())
-    tell(response, ignored, stream.adjusted)
-    return response
+        return stream_answer(stream, told)
+    return whole_answer(stream, ToTextCompletion(), told)

@@ -11,7 +11,14 @@ _ALLOWED = frozenset({"authorization", "x-api-key", "content-type", "x-request-i
 # browser builds add a few more with every release, hence a prefix and not a list.
 _ALLOWED_PREFIXES = ("x-stainless-", "x-tensoria-", "openai-")
 _EXPOSED = ", ".join(
-    ("X-Request-ID", "Retry-After", "X-Should-Retry", "X-Tensoria-Ignored", "X-Tensoria-Adjusted")
+    (
+        "X-Request-ID",
+        "Retry-After",
+        "X-Should-Retry",
+        "X-Tensoria-Ignored",
+        "X-Tensoria-Adjusted",
+        "Server-Timing",
+    )
 )
 _METHODS = "GET, POST, DELETE, OPTIONS"
 _PREFLIGHT_SECONDS = "600"

@@ -3,12 +3,13 @@
 from flask import Blueprint, Response
 
 from tensoria.api.json import json_body, json_response
-from tensoria.api.notices import narrowed, tell
+from tensoria.api.notices import notices
 from tensoria.api.record import record
-from tensoria.api.services import client, services
+from tensoria.api.services import client, engine
 from tensoria.errors import ClientClosed
 from tensoria.schemas import embeddings as schema
 from tensoria.translate.embeddings import to_embedding_list
+from tensoria.wire.openai import Timings
 
 bp = Blueprint("embeddings", __name__, url_prefix="/v1")
 
@@ -17,9 +18,9 @@ bp = Blueprint("embeddings", __name__, url_prefix="/v1")
 def create_embedding() -> Response:
     """Answer with one vector for each input, in their order."""
     loaded = schema.load(json_body())
-    ignored = narrowed(schema.EmbeddingSchema, loaded)
+    told = notices(schema.EmbeddingSchema, loaded)
     request = loaded.request
-    embedded = services().backend.embed(request)
+    embedded = engine().embed(request)
     record().fields["model"] = embedded.model
     record().fields["prompt_tokens"] = embedded.prompt_tokens
     if client().gone():
@@ -30,6 +31,8 @@ def create_embedding() -> Response:
         model=request.get("model") or embedded.model,
         base64=request.get("encoding_format") == "base64",
     )
-    response = json_response(answer)
-    tell(response, ignored, {})
+    timings: Timings = {"total_ms": record().elapsed_ms()}
+    extra = {"tensoria": told.member({}, timings)} if told.verbose else {}
+    response = json_response({**answer, **extra})
+    told.tell(response, {}, timings)
     return response

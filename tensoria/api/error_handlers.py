@@ -2,7 +2,7 @@
 
 import logging
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import (
     HTTPException,
     RequestEntityTooLarge,
@@ -18,6 +18,7 @@ from tensoria.api.json import json_response
 from tensoria.api.paths import describe_missing
 from tensoria.api.record import record
 from tensoria.api.services import services
+from tensoria.backends.base import Explained
 from tensoria.errors import (
     InternalError,
     InvalidRequest,
@@ -32,6 +33,7 @@ _log = logging.getLogger("tensoria.api")
 
 def install(app: Flask) -> None:
     """Register the handlers."""
+    app.register_error_handler(Explained, _explanation)
     app.register_error_handler(TensoriaError, error_response)
     app.register_error_handler(HTTPException, _http_exception)
     app.register_error_handler(Exception, internal_error_response)
@@ -54,6 +56,17 @@ def internal_error(error: Exception) -> InternalError:
     """Log a fault of ours and return what the client may know of it."""
     _log.error("internal error", exc_info=error)
     return InternalError("Something went wrong inside the service; its log names the place.")
+
+
+def _explanation(explained: Explained) -> Response:
+    """Answer a request that asked what would be sent (X-Tensoria-Explain)."""
+    return json_response(
+        {
+            "object": "explanation",
+            "engine": {"method": "POST", "path": explained.path, "body": explained.body},
+            "ignored": g.ignored,
+        }
+    )
 
 
 def _http_exception(error: HTTPException) -> Response:

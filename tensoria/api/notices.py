@@ -1,38 +1,65 @@
 """What was not honoured exactly as asked, told in headers."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from flask import Response
+from flask import Response, g
 
 from tensoria.api.record import record
-from tensoria.api.services import services, strict
+from tensoria.api.services import explains, is_on, services, strict
 from tensoria.schemas.base import Loaded
 from tensoria.schemas.support import narrow
+from tensoria.wire.openai import Timings
 
 MAX_NAMES = 20
 MAX_BYTES = 1024
 
 
-def narrowed(schema: type[Any], loaded: Loaded[Any]) -> tuple[str, ...]:
-    """Name what the engine in use ignores of a request; raises for what it cannot honour."""
+@dataclass(frozen=True, slots=True)
+class Notices:
+    """What is told of one answer beside the answer itself."""
+
+    ignored: tuple[str, ...] = ()
+    verbose: bool = False
+
+    def tell(self, response: Response, adjusted: Mapping[str, str], timings: Timings) -> None:
+        """Set the headers, and note for the log line what was not honoured.
+
+        Of what was ignored the log has the number alone: a client may put anything into a name.
+        """
+        if self.ignored:
+            response.headers["X-Tensoria-Ignored"] = to_header(self.ignored)
+            record().fields["ignored"] = len(self.ignored)
+        if adjusted:
+            changes = to_header([f"{name}={value}" for name, value in adjusted.items()])
+            response.headers["X-Tensoria-Adjusted"] = changes
+            record().fields["adjusted"] = changes
+        if timings:
+            response.headers["Server-Timing"] = to_server_timing(timings)
+
+    def member(self, adjusted: Mapping[str, str], timings: Timings) -> dict[str, Any]:
+        """Return the answer's member `tensoria`, which X-Tensoria-Verbose asks for."""
+        return {"ignored": self.ignored, "adjusted": adjusted, "timings": timings}
+
+
+def notices(schema: type[Any], loaded: Loaded[Any]) -> Notices:
+    """Find what the engine in use ignores of a request; raises for what it cannot honour."""
     backend, model = services().backend, loaded.request.get("model")
-    return narrow(schema, loaded, lambda: backend.traits(model), strict=strict())
+    ignored = narrow(schema, loaded, lambda: backend.traits(model), strict=strict())
+    if explains():
+        g.ignored = ignored
+    return Notices(ignored, verbose=is_on("X-Tensoria-Verbose"))
 
 
-def tell(response: Response, ignored: Sequence[str], adjusted: Mapping[str, str]) -> None:
-    """Set X-Tensoria-Ignored and X-Tensoria-Adjusted, and note them for the log line.
-
-    Of what was ignored the log has the number alone: a client may put anything into a name.
-    """
-    if ignored:
-        response.headers["X-Tensoria-Ignored"] = to_header(ignored)
-        record().fields["ignored"] = len(ignored)
-    if adjusted:
-        changes = to_header([f"{name}={value}" for name, value in adjusted.items()])
-        response.headers["X-Tensoria-Adjusted"] = changes
-        record().fields["adjusted"] = changes
+def to_server_timing(timings: Timings) -> str:
+    """Write the phases as a Server-Timing header (w3.org/TR/server-timing), in milliseconds."""
+    return ", ".join(
+        f"{name.removesuffix('_ms')};dur={value:g}"
+        for name, value in timings.items()
+        if name.endswith("_ms")
+    )
 
 
 def to_header(names: Sequence[str]) -> str:

@@ -27,6 +27,10 @@ class Record:
         self.streams = False
         self.fields: Fields = {"request_id": request_id, "client": address}
 
+    def elapsed_ms(self) -> float:
+        """Return milliseconds since the request's head was read."""
+        return round((time.monotonic() - self._started) * 1000, 1)
+
     def write(self) -> None:
         """Write the line; a second call does nothing."""
         if self._written:
@@ -37,7 +41,7 @@ class Record:
         if not _log.isEnabledFor(level):
             return
         self.fields["status"] = self.status
-        self.fields["duration_ms"] = round((time.monotonic() - self._started) * 1000, 1)
+        self.fields["duration_ms"] = self.elapsed_ms()
         message = f"{self.method} {self.path} {self.status}"
         _log.log(level, message, extra={"fields": self.fields})
 

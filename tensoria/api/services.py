@@ -42,10 +42,26 @@ def services() -> Services:
     return cast("Services", current_app.extensions["tensoria"])
 
 
+def is_on(header: str, default: bool = False) -> bool:
+    """Tell whether a request's header asks for something; "0" asks not to, and "" says nothing."""
+    asked = request.headers.get(header, "").strip()
+    return asked != "0" if asked else default
+
+
 def strict() -> bool:
     """Tell whether an ignored field that changes the answer is an error, for this request."""
-    asked = request.headers.get("X-Tensoria-Strict", "").strip()
-    return asked not in ("", "0") or (not asked and services().settings.strict)
+    return is_on("X-Tensoria-Strict", services().settings.strict)
+
+
+def explains() -> bool:
+    """Tell whether this request only asks what would be sent to the engine."""
+    return is_on("X-Tensoria-Explain")
+
+
+def engine() -> Backend:
+    """Return the engine for the current request: the real one, or one that runs nothing."""
+    backend = services().backend
+    return backend.dry() if explains() else backend
 
 
 def client() -> Client:

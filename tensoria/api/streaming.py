@@ -5,20 +5,22 @@ Source: platform.openai.com/docs/api-reference/chat/streaming
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Callable, Iterable, Mapping, Sized
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Generic, Protocol, Self
+from typing import Any, Generic, Protocol, Self
 
 import orjson
 from flask import Response, request
 
 from tensoria.api.error_handlers import internal_error
 from tensoria.api.json import json_response
+from tensoria.api.notices import Notices
 from tensoria.api.record import Record, record
 from tensoria.api.services import Client, client
 from tensoria.backends.base import AnswerStream, AnyChunk
 from tensoria.errors import BackendError, ClientClosed, TensoriaError
+from tensoria.wire.openai import Timings
 
 
 class Collector(Protocol[AnyChunk]):
@@ -53,7 +55,7 @@ SSE = Encoding("text/event-stream", b"data: ", b"\n\n", b"data: [DONE]\n\n")
 NDJSON = Encoding("application/x-ndjson", b"", b"\n", b"")
 
 
-def stream_answer(stream: AnswerStream[AnyChunk]) -> Response:
+def stream_answer(stream: AnswerStream[AnyChunk], told: Notices) -> Response:
     """Return a streamed response; an error before the first chunk is raised, with its status."""
     encoding = NDJSON if "application/x-ndjson" in request.headers.get("Accept", "") else SSE
     current, watched = record(), client()
@@ -63,25 +65,45 @@ def stream_answer(stream: AnswerStream[AnyChunk]) -> Response:
         stream.close()
         raise
     current.streams = True
+    timings: Timings = {"first_token_ms": current.elapsed_ms()}
     events = Events(first, stream, encoding, current, watched)
+    if told.verbose:
+        events.extra = lambda: told.member(
+            stream.adjusted, {**timings, **_timings(stream, current)}
+        )
     response = Response(events, mimetype=encoding.mimetype, direct_passthrough=True)
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Accel-Buffering"] = "no"
+    told.tell(response, stream.adjusted, timings)
     return response
 
 
-def whole_answer(stream: AnswerStream[AnyChunk], collected: Collector[AnyChunk]) -> Response:
+def whole_answer(
+    stream: AnswerStream[AnyChunk], collected: Collector[AnyChunk], told: Notices
+) -> Response:
     """Add a stream up to one document; raises what the engine raises, or ClientClosed."""
     watched, current = client(), record()
+    timings: Timings = {}
     with closing(stream):
         turn = Turn()
         for chunks in stream:
+            if chunks and not timings:
+                timings = {"first_token_ms": current.elapsed_ms()}
             collected.feed(chunks)
             if not stream.finished and watched.gone():
                 raise ClientClosed
             turn.took(chunks)
         _note(current, stream)
-    return json_response(collected.completion())
+    timings.update(_timings(stream, current))
+    extra = {"tensoria": told.member(stream.adjusted, timings)} if told.verbose else {}
+    response = json_response({**collected.completion(), **extra})
+    told.tell(response, stream.adjusted, timings)
+    return response
+
+
+def _timings(stream: AnswerStream[AnyChunk], current: Record) -> Timings:
+    """Return what the engine has told, and the whole time until now."""
+    return {**stream.timings, "total_ms": current.elapsed_ms()}
 
 
 def _first_chunks(stream: AnswerStream[AnyChunk], watched: Client) -> list[AnyChunk]:
@@ -133,6 +155,8 @@ class Events(Generic[AnyChunk]):
         self._client = watched
         self._over = False
         self._turn = Turn()
+        # What the last chunk gets as its member `tensoria`.
+        self.extra: Callable[[], object] | None = None
 
     def __iter__(self) -> Self:
         return self
@@ -170,11 +194,13 @@ class Events(Generic[AnyChunk]):
                 self._stream.close()
                 raise ClientClosed
         self._turn.took(chunks)
-        data = self._encoding.encode(chunks)
-        if self._stream.finished:
-            self._over = True
-            return data + self._encoding.done
-        return data
+        if not self._stream.finished:
+            return self._encoding.encode(chunks)
+        self._over = True
+        if self.extra:
+            last: Any = chunks[-1]
+            last["tensoria"] = self.extra()
+        return self._encoding.encode(chunks) + self._encoding.done
 
     def _failed(self, error: TensoriaError) -> bytes:
         self._over = True

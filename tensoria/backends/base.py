@@ -6,7 +6,7 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from tensoria.translate.traits import Traits
 from tensoria.wire.completions import CompletionRequest, TextChunk
-from tensoria.wire.openai import ChatRequest, Chunk, EmbeddingRequest, Model, Usage
+from tensoria.wire.openai import ChatRequest, Chunk, EmbeddingRequest, Model, Timings, Usage
 
 AnyChunk = TypeVar("AnyChunk")
 
@@ -49,6 +49,11 @@ class AnswerStream(Protocol[AnyChunk]):
         """Return the counts, once the engine has told them."""
         ...
 
+    @property
+    def timings(self) -> Timings:
+        """Return how long the engine took, as far as it has told."""
+        ...
+
     def __iter__(self) -> Iterator[list[AnyChunk]]: ...
 
     def __next__(self) -> list[AnyChunk]: ...
@@ -71,11 +76,28 @@ class Embedded:
     prompt_tokens: int
 
 
+class Explained(Exception):
+    """What a dry run would have sent to the engine: a POST of `body` as JSON to `path`."""
+
+    def __init__(self, path: str, body: object) -> None:
+        super().__init__(path)
+        self.path = path
+        self.body = body
+
+
 class Backend(Protocol):
     """An engine. Every method raises TensoriaError and nothing else."""
 
     def traits(self, name: str | None) -> Traits:
         """Tell what is known of a model (None: the default one) and of its engine."""
+        ...
+
+    def traits_of_engine(self) -> Traits:
+        """Tell what is known of the engine where no model is meant: `model` is empty."""
+        ...
+
+    def dry(self) -> "Backend":
+        """Return this engine with nothing run: what would be sent is raised as `Explained`."""
         ...
 
     def chat(self, request: ChatRequest, answer: AnswerId) -> ChatStream:

@@ -1,6 +1,7 @@
 """Ollama as a backend, through its native API."""
 
 from contextlib import suppress
+from copy import copy
 
 from tensoria.backends.base import AnswerId, ChatStream, Embedded, EngineStatus
 from tensoria.backends.body import Body
@@ -12,7 +13,7 @@ from tensoria.backends.ollama_models import MAX_AGE_SECONDS, OllamaModels
 from tensoria.backends.prompts import PromptStream
 from tensoria.backends.recent import Recent
 from tensoria.backends.stream import MAX_ERROR_BYTES, MAX_LINE_BYTES, EngineStream
-from tensoria.backends.transport import Transport
+from tensoria.backends.transport import DryTransport, Transport
 from tensoria.config import Settings
 from tensoria.errors import TensoriaError
 from tensoria.translate.chat import ToChunks, to_ollama, token_limit, wants_usage
@@ -36,9 +37,9 @@ class OllamaBackend:
     """A `Backend` in front of one Ollama."""
 
     def __init__(self, settings: Settings) -> None:
-        transport = Transport(settings.engine_base_url, concurrency=settings.max_concurrency)
+        self._transport = Transport(settings.engine_base_url, concurrency=settings.max_concurrency)
         self._settings = settings
-        self._client = OllamaClient(transport)
+        self._client = OllamaClient(self._transport)
         self._models = OllamaModels(
             self._client,
             default=settings.default_model,
@@ -56,6 +57,16 @@ class OllamaBackend:
             version=to_version(self._version.get()),
             capabilities=self._models.capabilities(entry),
         )
+
+    def traits_of_engine(self) -> Traits:
+        """See `Backend.traits_of_engine`."""
+        return Traits(kind="ollama", model="", version=to_version(self._version.get()))
+
+    def dry(self) -> "OllamaBackend":
+        """See `Backend.dry`."""
+        dry = copy(self)
+        dry._client = OllamaClient(DryTransport(self._transport))
+        return dry
 
     def chat(self, request: ChatRequest, answer: AnswerId) -> ChatStream:
         """See `Backend.chat`."""

@@ -9,7 +9,7 @@ from typing import Any, cast
 import orjson
 
 from tensoria.backends.body import Body
-from tensoria.backends.transport import Transport
+from tensoria.backends.transport import AnyTransport
 from tensoria.errors import BackendError, RequestError
 from tensoria.translate.errors import to_error
 from tensoria.wire import ollama
@@ -22,7 +22,7 @@ CONTROL_SECONDS = 10.0
 class OllamaClient:
     """Speaks to one Ollama; every method raises BackendError and its kin, and nothing else."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: AnyTransport) -> None:
         self._transport = transport
 
     def version(self) -> str:

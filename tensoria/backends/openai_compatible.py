@@ -6,6 +6,7 @@ name, ends a request only while it streams, and holds one of its HTTP threads fo
 
 import threading
 from collections.abc import Callable
+from copy import copy
 from typing import Any, TypeVar
 
 from tensoria.backends.base import AnswerId, ChatStream, Embedded, EngineStatus
@@ -17,7 +18,7 @@ from tensoria.backends.openai_models import OpenAIModels, is_llama_cpp
 from tensoria.backends.prompts import PromptStream
 from tensoria.backends.recent import Recent
 from tensoria.backends.stream import MAX_ERROR_BYTES, MAX_LINE_BYTES, EngineStream
-from tensoria.backends.transport import Transport
+from tensoria.backends.transport import AnyTransport, DryTransport, Transport
 from tensoria.config import Settings
 from tensoria.errors import BackendOverloaded, ModelNotFound, TensoriaError
 from tensoria.translate.chat import token_limit, wants_usage
@@ -42,7 +43,7 @@ class OpenAIBackend:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._transport = Transport(
+        self._transport: AnyTransport = Transport(
             settings.engine_base_url,
             concurrency=settings.max_concurrency,
             api_key=settings.engine_api_key,
@@ -55,6 +56,18 @@ class OpenAIBackend:
         """See `Backend.traits`; of what its models can do such an engine tells nothing."""
         entry = self._models.resolve(name)
         return Traits("llamacpp" if is_llama_cpp(entry) else "openai", entry["id"])
+
+    def traits_of_engine(self) -> Traits:
+        """See `Backend.traits_of_engine`; only its models tell that an engine is llama.cpp's."""
+        entries = self._models.listed()
+        known = bool(entries) and is_llama_cpp(entries[0])
+        return Traits("llamacpp" if known else "openai", "")
+
+    def dry(self) -> "OpenAIBackend":
+        """See `Backend.dry`."""
+        dry = copy(self)
+        dry._transport = DryTransport(self._transport)
+        return dry
 
     def chat(self, request: ChatRequest, answer: AnswerId) -> ChatStream:
         """See `Backend.chat`."""

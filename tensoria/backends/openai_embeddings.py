@@ -3,7 +3,7 @@
 from tensoria.backends.base import Embedded
 from tensoria.backends.ollama_embeddings import MAX_ANSWER_BYTES
 from tensoria.backends.stream import MAX_ERROR_BYTES
-from tensoria.backends.transport import Transport
+from tensoria.backends.transport import AnyTransport
 from tensoria.config import Settings
 from tensoria.errors import ModelNotFound, TensoriaError
 from tensoria.translate.embeddings import (
@@ -16,7 +16,7 @@ from tensoria.wire.openai import EmbeddingRequest
 
 
 def embed(
-    transport: Transport, settings: Settings, model: str, request: EmbeddingRequest
+    transport: AnyTransport, settings: Settings, model: str, request: EmbeddingRequest
 ) -> Embedded:
     """See `Backend.embed`; every vector has to be there within OLLAMA_TIMEOUT."""
     with transport.open(

@@ -8,7 +8,7 @@ import orjson
 from tensoria.backends.ollama_client import CONTROL_SECONDS
 from tensoria.backends.ollama_models import MAX_AGE_ON_A_MISS_SECONDS, MAX_AGE_SECONDS
 from tensoria.backends.recent import Recent
-from tensoria.backends.transport import Transport
+from tensoria.backends.transport import AnyTransport
 from tensoria.config import Settings
 from tensoria.errors import BackendError, ModelNotFound, RequestError
 from tensoria.translate.errors import to_error
@@ -22,7 +22,7 @@ LLAMA_CPP = "llamacpp"
 class OpenAIModels:
     """The models of one engine, as of at most two seconds ago; shared by all threads."""
 
-    def __init__(self, transport: Transport, settings: Settings) -> None:
+    def __init__(self, transport: AnyTransport, settings: Settings) -> None:
         self._transport = transport
         self._settings = settings
         self._entries = Recent(self._fetch_entries, max_age_seconds=MAX_AGE_SECONDS)

@@ -7,7 +7,7 @@ from tensoria.backends.stream import EngineStream
 from tensoria.translate.chunks import Frame
 from tensoria.translate.completion_chunks import sum_usage, to_usage_chunks
 from tensoria.wire.completions import TextChunk
-from tensoria.wire.openai import Usage
+from tensoria.wire.openai import Timings, Usage
 
 
 class PromptStream:
@@ -34,6 +34,11 @@ class PromptStream:
     def usage(self) -> Usage | None:
         """Return the sum over the prompts that are over."""
         return sum_usage(self._usages) if self._usages else None
+
+    @property
+    def timings(self) -> Timings:
+        """Return those of the prompt that ran last."""
+        return self._current.timings
 
     def __iter__(self) -> Self:
         return self

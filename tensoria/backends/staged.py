@@ -5,7 +5,7 @@ from typing import Protocol, Self
 
 from tensoria.backends.base import ChatStream
 from tensoria.errors import TensoriaError
-from tensoria.wire.openai import Chunk, Usage
+from tensoria.wire.openai import Chunk, Timings, Usage
 
 
 class Stage(Protocol):
@@ -38,6 +38,10 @@ class StagedStream:
     @property
     def usage(self) -> Usage | None:
         return self._stream.usage
+
+    @property
+    def timings(self) -> Timings:
+        return self._stream.timings
 
     def __iter__(self) -> Self:
         return self

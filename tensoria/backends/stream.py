@@ -8,7 +8,7 @@ from tensoria.backends.body import Body
 from tensoria.backends.failures import to_backend_error
 from tensoria.backends.framing import FramingError
 from tensoria.errors import BackendError, TensoriaError
-from tensoria.wire.openai import Usage
+from tensoria.wire.openai import Timings, Usage
 
 # One line holds one token, or a whole answer from an engine that did not stream.
 MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -29,6 +29,7 @@ class Translator(Protocol[AnyChunk]):
     finished: bool
     error: TensoriaError | None
     usage: Usage | None
+    timings: Timings
 
     def feed(self, lines: Iterable[bytes]) -> list[AnyChunk]: ...
 
@@ -60,6 +61,10 @@ class EngineStream(Generic[AnyChunk]):
     @property
     def usage(self) -> Usage | None:
         return self._translator.usage
+
+    @property
+    def timings(self) -> Timings:
+        return self._translator.timings
 
     def __iter__(self) -> Self:
         return self

@@ -6,11 +6,13 @@ need, for a quarter of the whole cost of a request.
 """
 
 import time
+from typing import NoReturn, Protocol
 
 import orjson
 import requests
 from requests.structures import CaseInsensitiveDict
 
+from tensoria.backends.base import Explained
 from tensoria.backends.body import Body
 from tensoria.backends.connection import EngineAdapter
 from tensoria.backends.failures import CAUGHT, to_backend_error
@@ -22,6 +24,18 @@ SPARE_CONNECTIONS = 8
 # not hold would be opened and thrown away each time.
 LEAST_CONNECTIONS = 64
 MAX_CONTROL_BODY_BYTES = 64 * 1024 * 1024
+
+
+class AnyTransport(Protocol):
+    """What a client of an engine needs of its transport."""
+
+    def open(
+        self, path: str, payload: object, *, first_seconds: float, idle_seconds: float
+    ) -> Body: ...
+
+    def json(
+        self, method: str, path: str, payload: object = None, *, seconds: float
+    ) -> tuple[int, bytes]: ...
 
 
 class Transport:
@@ -86,3 +100,22 @@ class Transport:
             )
         except CAUGHT as error:
             raise to_backend_error(error) from error
+
+
+class DryTransport:
+    """A transport that asks for lists and details, and raises `Explained` for what would run."""
+
+    def __init__(self, transport: AnyTransport) -> None:
+        self._transport = transport
+
+    def open(
+        self, path: str, payload: object, *, first_seconds: float, idle_seconds: float
+    ) -> NoReturn:
+        """Raise what would have been sent."""
+        raise Explained(path, payload)
+
+    def json(
+        self, method: str, path: str, payload: object = None, *, seconds: float
+    ) -> tuple[int, bytes]:
+        """See `Transport.json`."""
+        return self._transport.json(method, path, payload, seconds=seconds)

@@ -10,6 +10,7 @@ from typing import Any, cast
 import orjson
 
 from tensoria.errors import BackendError, TensoriaError
+from tensoria.translate import timings
 from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks, to_usage
 from tensoria.translate.errors import to_stream_error
 from tensoria.wire import ollama
@@ -19,6 +20,7 @@ from tensoria.wire.openai import (
     Chunk,
     Delta,
     Message,
+    Timings,
     Usage,
 )
 
@@ -163,6 +165,7 @@ class ToChunks:
         self.finished = False
         self.error: TensoriaError | None = None
         self.usage: Usage | None = None
+        self.timings: Timings = {}
 
     def feed(self, lines: Iterable[bytes]) -> list[Chunk]:
         """Return the chunks of whole lines; sets `finished`, `usage` or `error`."""
@@ -218,4 +221,5 @@ class ToChunks:
         self._open(chunks)
         self.finished = True
         self.usage = to_usage(line.get("prompt_eval_count"), line.get("eval_count"))
+        self.timings = timings.from_ollama(line)
         chunks.extend(to_last_chunks(self._frame, reason, self.usage))

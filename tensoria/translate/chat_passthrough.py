@@ -11,11 +11,12 @@ from typing import Any, cast
 import orjson
 
 from tensoria.errors import BackendError, TensoriaError
+from tensoria.translate import timings
 from tensoria.translate.chat import to_messages
 from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks, to_usage
 from tensoria.translate.errors import to_stream_error
 from tensoria.wire import ollama
-from tensoria.wire.openai import ChatRequest, Chunk, Delta, FinishReason, Usage
+from tensoria.wire.openai import ChatRequest, Chunk, Delta, FinishReason, Timings, Usage
 
 PASSED = ("top_p", "stop", "seed", "presence_penalty", "frequency_penalty")
 
@@ -65,6 +66,7 @@ class FromOpenAI:
         self.finished = False
         self.error: TensoriaError | None = None
         self.usage: Usage | None = None
+        self.timings: Timings = {}
 
     def feed(self, events: Iterable[bytes]) -> list[Chunk]:
         """Return the chunks of whole events (their data); sets `finished`, `usage` or `error`."""
@@ -91,6 +93,8 @@ class FromOpenAI:
                 else BackendError("The engine sent an event that is not an object.")
             )
             return
+        if "timings" in event:
+            self.timings = timings.from_llama_cpp(event["timings"])
         usage = event.get("usage")
         if isinstance(usage, dict):
             self.usage = to_usage(usage.get("prompt_tokens"), usage.get("completion_tokens"))

@@ -10,12 +10,13 @@ from typing import Any, cast
 import orjson
 
 from tensoria.errors import BackendError, TensoriaError
+from tensoria.translate import timings
 from tensoria.translate.chat import to_options
 from tensoria.translate.chunks import Frame, to_usage
 from tensoria.translate.completion_chunks import TextAnswer, of_prompt
 from tensoria.translate.errors import to_stream_error
 from tensoria.wire.completions import CompletionRequest, GenerateRequest, TextChunk
-from tensoria.wire.openai import Usage
+from tensoria.wire.openai import Timings, Usage
 
 
 def to_generate(
@@ -71,6 +72,7 @@ class ToTextChunks:
         self.finished = False
         self.error: TensoriaError | None = None
         self.usage: Usage | None = None
+        self.timings: Timings = {}
 
     def feed(self, lines: Iterable[bytes]) -> list[TextChunk]:
         """Return the chunks of whole lines; sets `finished`, `usage` or `error`."""
@@ -113,4 +115,5 @@ class ToTextChunks:
             return
         self.finished = True
         self.usage = to_usage(line.get("prompt_eval_count"), line.get("eval_count"))
+        self.timings = timings.from_ollama(line)
         self._answer.finish(reason, chunks)

@@ -10,12 +10,13 @@ from typing import Any, cast
 import orjson
 
 from tensoria.errors import BackendError, TensoriaError, UnsupportedParameter
+from tensoria.translate import timings
 from tensoria.translate.chat_passthrough import PASSED
 from tensoria.translate.chunks import Frame, to_usage
 from tensoria.translate.completion_chunks import TextAnswer, of_prompt
 from tensoria.translate.errors import to_stream_error
 from tensoria.wire.completions import CompletionRequest, TextChunk
-from tensoria.wire.openai import FinishReason, Usage
+from tensoria.wire.openai import FinishReason, Timings, Usage
 
 
 def to_openai_completion(
@@ -60,6 +61,7 @@ class FromOpenAIText:
         self.finished = False
         self.error: TensoriaError | None = None
         self.usage: Usage | None = None
+        self.timings: Timings = {}
 
     def feed(self, events: Iterable[bytes]) -> list[TextChunk]:
         """Return the chunks of whole events (their data); sets `finished`, `usage` or `error`."""
@@ -85,6 +87,8 @@ class FromOpenAIText:
         if event.get("error") is not None:
             self.error = of_prompt(to_stream_error(event["error"]))
             return
+        if "timings" in event:
+            self.timings = timings.from_llama_cpp(event["timings"])
         usage = event.get("usage")
         if isinstance(usage, dict):
             self.usage = to_usage(usage.get("prompt_tokens"), usage.get("completion_tokens"))

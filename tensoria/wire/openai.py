@@ -56,6 +56,21 @@ class Usage(TypedDict):
     prompt_tokens_details: NotRequired[PromptTokensDetails]
 
 
+class Timings(TypedDict, total=False):
+    """An extension: how long each phase of an answer took in milliseconds, as far as is known.
+
+    `first_token_ms` and `total_ms` are the gateway's own, since it had the request's head.
+    """
+
+    load_ms: float
+    prefill_ms: float
+    prefill_tokens_per_second: float
+    decode_ms: float
+    decode_tokens_per_second: float
+    first_token_ms: float
+    total_ms: float
+
+
 class TopLogprob(TypedDict):
     """A token that could have stood there; `bytes` are its UTF-8, null where it has none."""
 

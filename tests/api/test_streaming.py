@@ -28,6 +28,7 @@ class QuietStream:
         self.adjusted: dict[str, str] = {}
         self.finished = False
         self.usage = None
+        self.timings: dict[str, float] = {}
         self.closed = 0
         self._blocks = iter(blocks)
 
