@@ -3,7 +3,16 @@
 from flask import Flask
 
 from tensoria.admission.keys import Keys
-from tensoria.api import chat, completions, embeddings, error_handlers, health, hooks, models
+from tensoria.api import (
+    chat,
+    compat,
+    completions,
+    embeddings,
+    error_handlers,
+    health,
+    hooks,
+    models,
+)
 from tensoria.api.cors import Cors
 from tensoria.api.paths import Slashes
 from tensoria.api.services import Services
@@ -24,7 +33,7 @@ def create_app(settings: Settings, backend: Backend | None = None) -> Flask:
     )
     hooks.install(app, Cors(settings.cors_origins))
     error_handlers.install(app)
-    for blueprint in (chat.bp, completions.bp, embeddings.bp, models.bp, health.bp):
+    for blueprint in (chat.bp, completions.bp, embeddings.bp, models.bp, compat.bp, health.bp):
         app.register_blueprint(blueprint)
     app.wsgi_app = Slashes(app.wsgi_app)  # type: ignore[method-assign]
     return app

@@ -34,6 +34,8 @@ def index() -> Response:
         "models": "/v1/models",
         "chat": "/v1/chat/completions",
         "completions": "/v1/completions",
+        "embeddings": "/v1/embeddings",
+        "compat": "/v1/compat",
         "health": "/health",
         "ready": "/ready",
     }

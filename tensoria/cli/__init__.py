@@ -56,4 +56,5 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--fetch-only", action="store_true", help="fetch the embedded engine and its model, no more"
     )
+    commands.add_parser("compat", help="print what becomes of each field of a request")
     return parser

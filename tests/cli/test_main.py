@@ -52,3 +52,13 @@ def test_ssl_is_not_loaded_before_gunicorns_workers_patch_it(module: str) -> Non
     source = f"import sys, {module}; sys.exit('ssl' in sys.modules)"
     path = ":".join(filter(None, sys.path))
     subprocess.run([sys.executable, "-c", source], check=True, env={"PYTHONPATH": path})
+
+
+def test_the_table_of_fields_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compat"]) == 0
+    printed = capsys.readouterr().out
+    assert "| `seed` | honoured | honoured | honoured |" in printed
+    assert (
+        "| `suffix` | honoured | refused | honoured | Where the model can fill a gap. The"
+        in printed
+    )

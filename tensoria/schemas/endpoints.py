@@ -1,0 +1,44 @@
+"""Which schema belongs to which endpoint, and their table as data."""
+
+from typing import TypedDict
+
+from marshmallow import Schema
+
+from tensoria.schemas.chat import ChatSchema
+from tensoria.schemas.completions import CompletionSchema
+from tensoria.schemas.embeddings import EmbeddingSchema
+from tensoria.schemas.support import Level, Support, table
+from tensoria.translate.traits import Traits
+
+ENDPOINTS: dict[str, type[Schema]] = {
+    "/v1/chat/completions": ChatSchema,
+    "/v1/completions": CompletionSchema,
+    "/v1/embeddings": EmbeddingSchema,
+}
+
+
+class FieldSupport(TypedDict):
+    """One field at one model: how far it is supported, and whether ignoring it changes answers."""
+
+    support: Level
+    changes_answer: bool
+    note: str
+
+
+def compatibility(traits: Traits) -> dict[str, dict[str, FieldSupport]]:
+    """Return the table of every endpoint, narrowed to a model and its engine."""
+    return {
+        path: {name: _narrowed(each, traits) for name, each in sorted(table(schema).items())}
+        for path, schema in ENDPOINTS.items()
+    }
+
+
+def _narrowed(support: Support, traits: Traits) -> FieldSupport:
+    reason = support.why_not(traits)
+    # "needs …" follows the field's name in an error, and begins a sentence here.
+    notes = (f"{reason[0].upper()}{reason[1:]}." if reason else "", support.note)
+    return {
+        "support": support.level(traits),
+        "changes_answer": support.changes,
+        "note": " ".join(filter(None, notes)),
+    }
