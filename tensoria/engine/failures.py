@@ -35,6 +35,10 @@ NOT_INSTALLED = (
     "Ollama server."
 )
 NOT_FETCHED = "Model not fetched ({reason}). Give a GGUF with --model PATH."
+NO_EMBEDDINGS = (
+    "Embedding model not fetched ({reason}). Without --embeddings (EMBEDDED_EMBEDDINGS) the "
+    "embedded engine starts without it."
+)
 NO_LIBGOMP = (
     "The embedded engine needs libgomp.so.1, and it could not be fetched ({reason}): "
     "apt-get install libgomp1"

