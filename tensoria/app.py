@@ -19,6 +19,7 @@ from tensoria.api.services import Services
 from tensoria.backends.base import Backend
 from tensoria.backends.ollama import OllamaBackend
 from tensoria.backends.openai_compatible import OpenAIBackend
+from tensoria.backends.router import with_embeddings
 from tensoria.config import Settings
 
 
@@ -40,5 +41,7 @@ def create_app(settings: Settings, backend: Backend | None = None) -> Flask:
 
 
 def create_backend(settings: Settings) -> Backend:
-    """Return the engine that the settings name."""
+    """Return the engine, or the two of them, that the settings name."""
+    if settings.embeddings_base_url is not None:
+        return with_embeddings(settings, settings.embeddings_base_url)
     return OpenAIBackend(settings) if settings.engine == "openai" else OllamaBackend(settings)

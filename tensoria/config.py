@@ -13,6 +13,8 @@ from tensoria.variables import ConfigError, KeepAlive, Reader, environment
 
 __all__ = ["ConfigError", "KeepAlive", "Settings", "environment", "is_loopback"]
 
+# ENGINE_LABEL as `tensoria up` sets it for the engine that it starts.
+EMBEDDED_LABEL = "tensoria-embedded (llama.cpp)"
 # OpenAI's words, from the least to the most.
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -31,7 +33,9 @@ class Settings:
     engine_base_url: str
     engine_api_key: str | None = field(repr=False)
     engine_label: str | None
+    embeddings_base_url: str | None
     embedded_model: str | None
+    embedded_embeddings: bool
     allow_cloud_models: bool
     timeout_seconds: float
     load_timeout_seconds: float
@@ -64,6 +68,7 @@ class Settings:
         if engine == "openai" and not env.text("ENGINE_BASE_URL"):
             raise ConfigError("ENGINE_BASE_URL must be set when ENGINE=openai")
         engine_url = _with_version(env.url("ENGINE_BASE_URL", ollama_url))
+        embeddings_url = env.optional_url("EMBEDDINGS_BASE_URL", "http://127.0.0.1:8081/v1")
         parallel = env.integer("OLLAMA_NUM_PARALLEL", 1, minimum=1)
         settings = cls(
             api_keys=env.words("API_KEY"),
@@ -75,7 +80,9 @@ class Settings:
             engine_base_url=ollama_url if engine == "ollama" else engine_url,
             engine_api_key=env.text("ENGINE_API_KEY"),
             engine_label=env.text("ENGINE_LABEL"),
+            embeddings_base_url=embeddings_url and _with_version(embeddings_url),
             embedded_model=env.text("EMBEDDED_MODEL"),
+            embedded_embeddings=env.boolean("EMBEDDED_EMBEDDINGS"),
             allow_cloud_models=env.boolean("ALLOW_CLOUD_MODELS"),
             timeout_seconds=env.number("OLLAMA_TIMEOUT", 120),
             load_timeout_seconds=env.number("LOAD_TIMEOUT", 600),
@@ -108,6 +115,10 @@ class Settings:
             raise ConfigError(
                 f"API_KEY must be set when the service listens on {address}: anybody who reaches "
                 "it could use it. Set API_KEY, or ALLOW_NO_KEY=1 if that is meant."
+            )
+        if self.embeddings_base_url and self.engine == "ollama":
+            raise ConfigError(
+                "EMBEDDINGS_BASE_URL is for ENGINE=openai; an Ollama serves embeddings itself."
             )
         if self.workers > self.max_concurrency:
             raise ConfigError(

@@ -127,6 +127,9 @@ class Reader:
             raise ConfigError(f"{name} must be an address such as {default}")
         return value.rstrip("/")
 
+    def optional_url(self, name: str, example: str) -> str | None:
+        return self.url(name, example) if self.text(name) else None
+
     def origins(self, name: str) -> frozenset[str]:
         """Browsers send them in lower case and compare letter by letter."""
         found = [origin.lower() for origin in self.words(name)]

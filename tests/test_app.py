@@ -8,6 +8,7 @@ from flask import Flask
 from tensoria.app import create_app, create_backend
 from tensoria.backends.ollama import OllamaBackend
 from tensoria.backends.openai_compatible import OpenAIBackend
+from tensoria.backends.router import EmbeddingsRouter
 from tensoria.config import Settings
 
 
@@ -17,6 +18,14 @@ from tensoria.config import Settings
         ({}, OllamaBackend),
         ({"ENGINE": "ollama"}, OllamaBackend),
         ({"ENGINE": "openai", "ENGINE_BASE_URL": "http://127.0.0.1:1"}, OpenAIBackend),
+        (
+            {
+                "ENGINE": "openai",
+                "ENGINE_BASE_URL": "http://127.0.0.1:1",
+                "EMBEDDINGS_BASE_URL": "http://127.0.0.1:2",
+            },
+            EmbeddingsRouter,
+        ),
     ],
 )
 def test_the_settings_name_the_engine(variables: dict[str, str], kind: type[object]) -> None:

@@ -25,7 +25,9 @@ DEFAULTS = {
     "engine_base_url": "http://127.0.0.1:11434",
     "engine_api_key": None,
     "engine_label": None,
+    "embeddings_base_url": None,
     "embedded_model": None,
+    "embedded_embeddings": False,
     "allow_cloud_models": False,
     "timeout_seconds": 120,
     "load_timeout_seconds": 600,
@@ -56,6 +58,7 @@ GOOD = [
     ("API_KEY", "chave-ç", "api_keys", ("chave-ç",)),
     ("API_KEY", "   ", "api_keys", ()),
     ("EMBEDDED_MODEL", "own.gguf", "embedded_model", "own.gguf"),
+    ("EMBEDDED_EMBEDDINGS", "1", "embedded_embeddings", True),
     ("API_HOST", "localhost", "api_host", "localhost"),
     ("API_HOST", "::1", "api_host", "::1"),
     ("API_HOST", "[::1]", "api_host", "::1"),
@@ -170,6 +173,7 @@ BAD = [
     ("MAX_BODY_MB", ("0", "-1", "40MB", *ODD_NUMBERS)),
     ("ENGINE", ("vllm", "openai,ollama")),
     ("ALLOW_CLOUD_MODELS", ("2", "ja", "\uff11")),
+    ("EMBEDDED_EMBEDDINGS", ("2", "all-minilm")),
     ("ALLOW_NO_KEY", ("2", "maybe")),
     ("OLLAMA_TIMEOUT", ("0", "0.0", "-5", "2m", "120s", ".", *ODD_NUMBERS)),
     ("LOAD_TIMEOUT", ("0", "10m", *ODD_NUMBERS)),
@@ -302,6 +306,30 @@ def test_engine_address_without_a_path_gets_the_version(written: str, meant: str
 def test_openai_engine_without_an_address_stops_the_start() -> None:
     with pytest.raises(ConfigError, match=r"\AENGINE_BASE_URL "):
         read(ENGINE="openai", OLLAMA_BASE_URL="http://gpu:11434")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("http://gpu:8081", "http://gpu:8081/v1"), ("http://gpu:8081/v1/", "http://gpu:8081/v1")],
+)
+def test_embeddings_engine_has_an_address_of_its_own(written: str, meant: str) -> None:
+    settings = read(ENGINE="openai", ENGINE_BASE_URL="http://x:1", EMBEDDINGS_BASE_URL=written)
+    assert settings.embeddings_base_url == meant
+    assert settings.engine_base_url == "http://x:1/v1"
+
+
+def test_embeddings_engine_beside_an_ollama_stops_the_start() -> None:
+    with pytest.raises(ConfigError, match=r"\AEMBEDDINGS_BASE_URL is for ENGINE=openai"):
+        read(EMBEDDINGS_BASE_URL="http://x:1")
+
+
+@pytest.mark.parametrize("value", BAD_URLS)
+def test_bad_address_of_an_embeddings_engine_is_refused_without_being_repeated(value: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(EMBEDDINGS_BASE_URL=value)
+    assert str(caught.value) == (
+        "EMBEDDINGS_BASE_URL must be an address such as http://127.0.0.1:8081/v1"
+    )
 
 
 def test_address_of_another_engine_does_not_move_ollama() -> None:

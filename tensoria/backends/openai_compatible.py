@@ -13,7 +13,7 @@ from tensoria.backends.base import AnswerId, ChatStream, Embedded, EngineStatus
 from tensoria.backends.compose import compose
 from tensoria.backends.framing import EventDecoder
 from tensoria.backends.ollama_models import MAX_AGE_SECONDS
-from tensoria.backends.openai_embeddings import embed
+from tensoria.backends.openai_embeddings import embed, how_to_get
 from tensoria.backends.openai_models import OpenAIModels, is_llama_cpp
 from tensoria.backends.prompts import PromptStream
 from tensoria.backends.recent import Recent
@@ -104,8 +104,14 @@ class OpenAIBackend:
 
     def embed(self, request: EmbeddingRequest) -> Embedded:
         """See `Backend.embed`."""
-        entry = self._models.resolve(request.get("model"))
-        return embed(self._transport, self._settings, entry["id"], request)
+        entry = self._models.resolve(request.get("model"), how_to_get(self._settings))
+        if not is_llama_cpp(entry):
+            return embed(self._transport, self._settings, entry["id"], request)
+        self._take_thread()
+        try:
+            return embed(self._transport, self._settings, entry["id"], request)
+        finally:
+            self._llama_cpp_streams.release()
 
     def models(self) -> list[Model]:
         """See `Backend.models`."""
@@ -128,8 +134,7 @@ class OpenAIBackend:
         """Open a stream while llama.cpp has a thread for it; its closing gives the thread back."""
         if not is_llama_cpp(entry):
             return open_stream()
-        if not self._llama_cpp_streams.acquire(blocking=False):
-            raise BackendOverloaded("The engine is busy: all of its connections are in use.")
+        self._take_thread()
         try:
             stream = open_stream()
         except BaseException:
@@ -137,6 +142,10 @@ class OpenAIBackend:
             raise
         stream.on_close = self._llama_cpp_streams.release
         return stream
+
+    def _take_thread(self) -> None:
+        if not self._llama_cpp_streams.acquire(blocking=False):
+            raise BackendOverloaded("The engine is busy: all of its connections are in use.")
 
     def _open(
         self, request: ChatRequest, answer: AnswerId, model: str, *, progress: bool

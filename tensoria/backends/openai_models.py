@@ -12,7 +12,7 @@ from tensoria.backends.transport import AnyTransport
 from tensoria.config import Settings
 from tensoria.errors import BackendError, ModelNotFound, RequestError
 from tensoria.translate.errors import to_error
-from tensoria.translate.models import from_openai
+from tensoria.translate.models import from_openai, names_of
 from tensoria.translate.names import canonical, not_found_message
 from tensoria.wire.openai import Model
 
@@ -30,9 +30,10 @@ class OpenAIModels:
 
     def listed(self) -> list[dict[str, Any]]:
         """Return the entries of /models, in the engine's order."""
-        return list(self._entries.get().values())
+        # Each stands under all of its names.
+        return list({entry["id"]: entry for entry in self._entries.get().values()}.values())
 
-    def resolve(self, name: str | None) -> dict[str, Any]:
+    def resolve(self, name: str | None, how_to_get: str = "") -> dict[str, Any]:
         """Return the entry that a client means; no name means DEFAULT_MODEL.
 
         The engine would take any name and echo it, so the name is checked here.
@@ -43,8 +44,8 @@ class OpenAIModels:
             fresh = time.monotonic() - MAX_AGE_ON_A_MISS_SECONDS
             entry = self._entries.newer_than(fresh).get(canonical(wanted))
         if entry is None:
-            installed = [entry["id"] for entry in self._entries.get().values()]
-            raise ModelNotFound(not_found_message(wanted, installed))
+            installed = [entry["id"] for entry in self.listed()]
+            raise ModelNotFound(not_found_message(wanted, installed, how_to_get))
         return entry
 
     def to_model(self, entry: dict[str, Any]) -> Model:
@@ -67,7 +68,8 @@ class OpenAIModels:
         try:
             answer = orjson.loads(body)
             entries = answer["data"]
-            return {canonical(entry["id"]): entry for entry in entries}
+            aliases = {canonical(name): entry for entry in entries for name in names_of(entry)}
+            return aliases | {canonical(entry["id"]): entry for entry in entries}
         except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError) as error:
             raise BackendError("The engine's list of models cannot be read.") from error
 

@@ -120,11 +120,11 @@ def to_base64(vector: list[float]) -> str:
 
 
 def to_embedding_error(
-    status: int, body: bytes, *, model: str, context: int | None = None
+    status: int, body: bytes, *, model: str, context: int | None = None, how_to_get: str = ""
 ) -> TensoriaError:
     """Return the error for an answer whose status is not 200; `context` (tokens) if it is known."""
     if status == 501 or _CANNOT.search(body):
-        return cannot_embed(model)
+        return cannot_embed(model, how_to_get)
     if over := _OVER_BATCH.search(body):
         batch = _BATCH.search(body)
         return ContextLengthExceeded(
@@ -137,11 +137,19 @@ def to_embedding_error(
     return to_error(status, body, context=context, param="input")
 
 
-def cannot_embed(model: str) -> UnsupportedParameter:
+def cannot_embed(model: str, how_to_get: str = "") -> UnsupportedParameter:
     """Return the error for a model that chats, or an engine that was started for chats."""
     return UnsupportedParameter(
         f"The model '{model[:100]}' does not support embeddings here: "
-        "name one that was made for them, such as all-minilm.",
+        f"name one that was made for them, such as all-minilm.{how_to_get}",
+        param="model",
+    )
+
+
+def does_not_chat(model: str) -> UnsupportedParameter:
+    """Return the error for a chat, or a completion, with a model that only embeds."""
+    return UnsupportedParameter(
+        f"The model '{model[:100]}' does not chat: it was made for POST /v1/embeddings.",
         param="model",
     )
 

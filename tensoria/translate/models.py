@@ -47,6 +47,16 @@ def from_openai(entry: dict[str, Any], *, created: int, owned_by: str | None) ->
     }
 
 
+def names_of(entry: dict[str, Any]) -> list[str]:
+    """Return the names of an entry of another engine's list, its id last.
+
+    llama.cpp's server answers to the `aliases` of its model too.
+    """
+    aliases = entry.get("aliases")
+    listed = aliases if isinstance(aliases, list) else ()
+    return [*(name for name in listed if isinstance(name, str)), entry["id"]]
+
+
 @dataclass(frozen=True, slots=True)
 class About:
     """What a model's own file says, from POST /api/show; lengths in tokens.

@@ -9,8 +9,8 @@ import pytest
 from tensoria.backends.base import Embedded
 from tensoria.backends.ollama import OllamaBackend
 from tensoria.backends.ollama_models import MAX_AGE_ON_A_MISS_SECONDS
-from tensoria.backends.openai_compatible import OpenAIBackend
-from tensoria.config import Settings
+from tensoria.backends.openai_compatible import LLAMA_CPP_MAX_STREAMS, OpenAIBackend
+from tensoria.config import EMBEDDED_LABEL, Settings
 from tensoria.errors import TensoriaError
 from tests.backends.fake_openai import speak_openai
 from tests.fake_ollama import (
@@ -198,6 +198,40 @@ def test_an_engine_that_does_not_embed_is_a_clear_400(
     fake.script("/v1/embeddings", refusal)
     error = failure(make_openai())
     assert (error.status, error.code, error.param) == (400, "unsupported_parameter", "model")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"ENGINE_LABEL": EMBEDDED_LABEL}, True),
+        ({"ENGINE_LABEL": EMBEDDED_LABEL, "EMBEDDINGS_BASE_URL": "http://127.0.0.1:1"}, False),
+        ({}, False),
+    ],
+)
+@pytest.mark.parametrize("model", [MODEL, "text-embedding-3-small"])
+def test_the_command_that_brings_embeddings_is_told_on_the_embedded_engine_alone(
+    fake: FakeOllama, make_openai: MakeOpenAI, model: str, settings: dict[str, str], told: bool
+) -> None:
+    fake.script("/v1/embeddings", answer_json({"error": {"message": LLAMA_501}}, 501))
+    error = failure(make_openai(**settings), model=model)
+    assert error.status in (400, 404)
+    assert ("`tensoria up --embeddings`" in error.message) is told
+
+
+def test_embeddings_leave_llama_cpp_a_thread_for_its_health(
+    fake: FakeOllama, make_openai: MakeOpenAI
+) -> None:
+    """Each request holds one of its 64, the waiting ones too."""
+    backend = make_openai()
+    speak_openai(fake, MODEL, owned_by="llamacpp")
+    data = [{"index": 0, "embedding": [1.0]}]
+    fake.script("/v1/embeddings", answer_json({"data": data}))
+    for _ in range(LLAMA_CPP_MAX_STREAMS):
+        backend._llama_cpp_streams.acquire()
+    assert failure(backend).code == "overloaded"
+    backend._llama_cpp_streams.release()
+    # What one gives back, the next takes.
+    assert [embed(backend).vectors for _ in range(2)] == [[[1.0]], [[1.0]]]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from tensoria.errors import (
 )
 from tensoria.translate.embeddings import (
     can_embed,
+    cannot_embed,
+    does_not_chat,
     from_ollama,
     from_openai,
     to_base64,
@@ -369,3 +371,19 @@ def test_trained_context_is_told_by_the_list_or_not_at_all(
 ) -> None:
     entry: Any = {"name": "m", "modified_at": "", "details": details}
     assert trained_context(entry) == tokens
+
+
+def test_a_model_that_cannot_embed_may_come_with_what_would_bring_one() -> None:
+    assert cannot_embed("m").message.endswith("such as all-minilm.")
+    assert cannot_embed("m", " Do this.").message.endswith("such as all-minilm. Do this.")
+    error = to_embedding_error(501, b"", model="m", how_to_get=" Do this.")
+    assert error.message.endswith("such as all-minilm. Do this.")
+
+
+def test_a_model_that_only_embeds_is_named_with_its_endpoint() -> None:
+    """A name of any length cannot flood a log."""
+    error = does_not_chat("m" * 500)
+    assert (error.status, error.code, error.param) == (400, "unsupported_parameter", "model")
+    assert error.message == (
+        f"The model '{'m' * 100}' does not chat: it was made for POST /v1/embeddings."
+    )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tensoria.translate.models import About, from_openai, to_about, to_model, to_unix
+from tensoria.translate.models import About, from_openai, names_of, to_about, to_model, to_unix
 
 # (name, an entry of /api/tags, context length, what it becomes)
 ENTRIES: list[tuple[str, Any, int | None, dict[str, Any]]] = [
@@ -102,6 +102,22 @@ def test_model_of_an_openai_engine(
         "created": 7,
         "owned_by": expected,
     }
+
+
+@pytest.mark.parametrize(
+    ("aliases", "expected"),
+    [
+        (["m", "m:small"], ["m", "m:small", "m"]),
+        ([], ["m"]),
+        (None, ["m"]),
+        ("m:small", ["m"]),
+        ([5, None], ["m"]),
+    ],
+)
+def test_model_of_an_openai_engine_has_its_aliases_too(
+    aliases: object, expected: list[str]
+) -> None:
+    assert names_of({"id": "m", "aliases": aliases}) == expected
 
 
 @pytest.mark.parametrize(("parameters", "expected"), PARAMETERS)
