@@ -54,6 +54,12 @@ def _parser() -> argparse.ArgumentParser:
         help="a GGUF file for the embedded engine instead of its demo model; implies --embedded",
     )
     up.add_argument(
+        "--embeddings",
+        action="store_true",
+        help="have the embedded engine serve all-MiniLM-L6-v2 for embeddings too (84 MB, fetched "
+        "once); implies --embedded",
+    )
+    up.add_argument(
         "--fetch-only", action="store_true", help="fetch the embedded engine and its model, no more"
     )
     commands.add_parser("compat", help="print what becomes of each field of a request")

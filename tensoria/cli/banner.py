@@ -26,6 +26,7 @@ def banner(
     *,
     model: str,
     defaults: Mapping[str, str],
+    embeddings: str | None = None,
     no_models: bool,
     key_in_file: bool,
 ) -> str:
@@ -37,6 +38,8 @@ def banner(
         f"Tensoria {__version__} answers at {address(settings)}/v1",
         f"Engine: {engine}",
     ]
+    if embeddings:
+        lines.append(f"Embeddings: {embeddings}")
     if defaults:
         chosen = " ".join(f"{name}={value}" for name, value in defaults.items())
         lines.append(f"Set for it: {chosen}")

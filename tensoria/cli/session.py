@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import FrameType
 
 from tensoria.cli import gateway
@@ -12,12 +13,15 @@ from tensoria.cli.embedded import Embedded
 from tensoria.cli.failures import CommandError
 from tensoria.cli.gateway import Gateway, GatewayEnded, is_healthy
 from tensoria.engine import process
+from tensoria.engine.child import Told
 from tensoria.engine.failures import EngineError
-from tensoria.engine.supervisor import Died, GivenUp, Ready, Supervisor
+from tensoria.engine.supervisor import Died, GivenUp, Patience, Ready, Supervisor
+from tensoria.engine.supervisor import Event as EngineEvent
 
 _HEALTHY_SECONDS = 30
 _POLL_SECONDS = 0.05
 _STOP_SECONDS = 5
+_ENGINE, _EMBEDDINGS = "engine", "embeddings engine"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # https://docs.gunicorn.org: the arbiter's own exit codes.
 _GUNICORN_CODES = {3: "a worker could not start", 4: "the application could not be loaded"}
@@ -27,7 +31,15 @@ class Stop:
     """A signal asked for the end."""
 
 
-Event = Stop | GatewayEnded | Ready | Died | GivenUp
+@dataclass(frozen=True)
+class Of:
+    """What happened to one of the engine's processes."""
+
+    name: str
+    event: EngineEvent
+
+
+Event = Stop | GatewayEnded | Of
 
 
 def say(line: str) -> None:
@@ -62,7 +74,7 @@ class Session:
         self._gateway_command = gateway_command
         self._engine_command = engine_command
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._engine: Supervisor | None = None
+        self._engines: list[Supervisor] = []
         self._gateway: Gateway | None = None
 
     def run(
@@ -76,10 +88,10 @@ class Session:
         on_signals(lambda *_: self._events.put(Stop()))
         try:
             if embedded is not None:
-                port = self._start_engine(embedded)
-                if port is None:
+                connection = self._start_engines(embedded)
+                if connection is None:
                     return 0
-                environ = {**environ, **embedded.connection(port)}
+                environ = {**environ, **connection}
             self._gateway = Gateway(environ, self._events.put, self._gateway_command)
             code = self._wait_until_healthy(address)
             if code is None:
@@ -89,20 +101,39 @@ class Session:
         finally:
             self._stop()
 
-    def _start_engine(self, embedded: Embedded) -> int | None:
-        """Return its port; None when a signal came first."""
-        self._engine = Supervisor(
-            embedded.told,
-            embedded.environ,
-            self._events.put,
-            command=self._engine_command,
-            patience=embedded.patience,
+    def _start_engines(self, embedded: Embedded) -> dict[str, str] | None:
+        """Return the settings that lead to them; None when a signal came first."""
+        port = self._start_engine(_ENGINE, embedded.told, embedded.environ, embedded.patience)
+        second = embedded.embeddings
+        if port is None or second is None:
+            return None if port is None else embedded.connection(port)
+        embeddings_port = self._start_engine(
+            _EMBEDDINGS, second.told, embedded.environ, second.patience
         )
-        self._engine.start()
-        event = self._events.get()
-        if isinstance(event, GivenUp):
-            raise EngineError(f"The embedded engine {event.reason}")
-        return event.port if isinstance(event, Ready) else None
+        return None if embeddings_port is None else embedded.connection(port, embeddings_port)
+
+    def _start_engine(
+        self, name: str, told: Told, environ: Mapping[str, str], patience: Patience
+    ) -> int | None:
+        """Return its port; None when a signal came first."""
+        engine = Supervisor(
+            told,
+            environ,
+            lambda event: self._events.put(Of(name, event)),
+            command=self._engine_command,
+            patience=patience,
+        )
+        self._engines.append(engine)
+        engine.start()
+        while True:
+            match self._events.get():
+                case Of(of, GivenUp(reason)) if of == name:
+                    raise EngineError(f"The embedded {name} {reason}")
+                case Of(of, Ready(port)) if of == name:
+                    return port
+                case event:
+                    if self._react(event) is not None:
+                        return None
 
     def _wait_until_healthy(self, address: str) -> int | None:
         """Return None once it answers, or the exit code when something ended it."""
@@ -129,21 +160,21 @@ class Session:
                 return 0
             case GatewayEnded(code):
                 return _exit_code(code)
-            case Ready():
-                say("the engine answers again.")
-            case Died(reason, pause_seconds):
+            case Of(name, Ready()):
+                say(f"the {name} answers again.")
+            case Of(name, Died(reason, pause_seconds)):
                 first_line = reason.partition("\n")[0]
-                say(f"the engine {first_line}; it is started again in {pause_seconds:g} s.")
-            case GivenUp(reason):
-                say(f"the engine is given up, the gateway stays (see /ready); it {reason}")
+                say(f"the {name} {first_line}; it is started again in {pause_seconds:g} s.")
+            case Of(name, GivenUp(reason)):
+                say(f"the {name} is given up, the gateway stays (see /ready); it {reason}")
         return None
 
     def _stop(self) -> None:
-        """End the gateway, whose answers need the engine, and then the engine."""
+        """End the gateway, whose answers need the engines, and then the engines."""
         if self._gateway is not None:
             self._stop_gateway(self._gateway)
-        if self._engine is not None:
-            self._engine.stop()
+        for engine in self._engines:
+            engine.stop()
 
     def _stop_gateway(self, running: Gateway) -> None:
         """Give it 5 s to finish its answers; a second signal cuts that short."""

@@ -33,15 +33,16 @@ def _run(args: argparse.Namespace) -> int:
     settings = Settings.from_env(environ)
     own = args.model or settings.embedded_model
     model = Path(own) if own else None
+    embeddings = args.embeddings or settings.embedded_embeddings
     if args.fetch_only:
-        prepare(model, os.environ, say)
+        prepare(model, os.environ, say, embeddings=embeddings)
         return 0
     check_port_is_free(settings.api_host, settings.api_port)
-    wants_embedded = args.embedded or args.model is not None
+    wants_embedded = args.embedded or args.embeddings or args.model is not None
     found = None if wants_embedded else find_engine(environ, settings)
     if found is not None:
         return _serve_found(found, environ, settings)
-    return _serve_embedded(prepare(model, os.environ, say), environ)
+    return _serve_embedded(prepare(model, os.environ, say, embeddings=embeddings), environ)
 
 
 def _serve_found(found: Found, environ: Mapping[str, str], settings: Settings) -> int:
@@ -54,6 +55,7 @@ def _serve_found(found: Found, environ: Mapping[str, str], settings: Settings) -
         found.description,
         model=model,
         defaults=defaults,
+        embeddings=settings.embeddings_base_url and f"engine at {settings.embeddings_base_url}",
         no_models=settings.engine == "ollama" and found.models == (),
         key_in_file=_key_in_file(),
     )
@@ -69,6 +71,7 @@ def _serve_embedded(embedded: Embedded, environ: Mapping[str, str]) -> int:
         embedded.description,
         model=embedded.model.alias,
         defaults=defaults,
+        embeddings=embedded.embeddings_description,
         no_models=False,
         key_in_file=_key_in_file(),
     )

@@ -23,6 +23,8 @@ class Told(TypedDict):
 
     model: str
     alias: str
+    other_names: list[str]
+    embedding: bool  # a model that embeds, and does nothing else
     chat_template: str | None
     port: int  # 0: any free one
     api_key: str
@@ -32,7 +34,7 @@ class Told(TypedDict):
 def configure(params: Any, told: Told) -> None:
     """Fill xllamacpp's CommonParams with the values that were measured."""
     params.model.path = told["model"]
-    params.model_alias = {told["alias"]}
+    params.model_alias = {told["alias"], *told["other_names"]}
     if told["chat_template"] is not None:
         params.chat_template = told["chat_template"]
     params.offline = True
@@ -44,12 +46,15 @@ def configure(params: Any, told: Told) -> None:
     params.cors_origins = "http://localhost.invalid"
     params.cors_origins_explicit = True
     params.ui = False
-    # The context is divided among the slots: each request has 2048 tokens.
-    params.n_ctx = 4096
-    params.n_parallel = 2
     # A prompt that nobody waits for any more is given up between two batches only.
     params.n_batch = 512
-    params.n_ubatch = 256
+    if told["embedding"]:
+        _embed(params)
+    else:
+        # The context is divided among the slots: each request has 2048 tokens.
+        params.n_ctx = 4096
+        params.n_parallel = 2
+        params.n_ubatch = 256
     params.cpuparams.n_threads = told["threads"]
     params.cpuparams_batch.n_threads = told["threads"]
     # The default keeps up to 8 GiB of old prompts.
@@ -58,6 +63,15 @@ def configure(params: Any, told: Told) -> None:
     params.endpoint_slots = True
     # At this level no prompt text was found in the log.
     params.verbosity = 3
+
+
+def _embed(params: Any) -> None:
+    """Serve embeddings of up to 512 tokens, which is all that all-MiniLM-L6-v2 has places for."""
+    params.embedding = True
+    params.n_ctx = 512
+    params.n_parallel = 1
+    # All tokens of a text look at each other, so they have to be in one batch.
+    params.n_ubatch = 512
 
 
 def die_at_once() -> None:

@@ -29,7 +29,11 @@ class Health(BaseHTTPRequestHandler):
 
 def main() -> None:
     mode, file = sys.argv[1:]
-    told = {name: value for name, value in os.environ.items() if name.startswith("ENGINE")}
+    told = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(("ENGINE", "EMBEDDINGS"))
+    }
     worker = subprocess.Popen(SLEEPER).pid if mode == "deaf" else None
     if mode == "fails":
         sys.exit(3)

@@ -48,6 +48,15 @@ def test_defaults_that_were_set_are_told() -> None:
     )
 
 
+def test_what_embeds_is_told_after_the_engine() -> None:
+    lines = text({}, embeddings="some model").splitlines()
+    assert lines[1:3] == ["Engine: demo model, llama.cpp", "Embeddings: some model"]
+
+
+def test_nothing_that_embeds_is_not_told() -> None:
+    assert "Embeddings" not in text({})
+
+
 def test_nothing_set_is_not_told() -> None:
     assert "Set for it" not in text({})
 

@@ -8,7 +8,7 @@ import pytest
 
 from tensoria.cli import embedded
 from tensoria.config import Settings
-from tensoria.engine import install, model, preflight
+from tensoria.engine import install, minilm, model, preflight
 from tensoria.engine.child import Told
 from tensoria.engine.failures import EngineError
 from tensoria.engine.model import Model
@@ -22,6 +22,8 @@ def engine() -> embedded.Embedded:
     told: Told = {
         "model": "demo.gguf",
         "alias": "smollm2:135m",
+        "other_names": [],
+        "embedding": False,
         "chat_template": None,
         "port": 0,
         "api_key": "random",
@@ -77,6 +79,12 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     monkeypatch.setattr(install, "ensure_engine", ensure)
     monkeypatch.setattr(preflight, "check", check)
     monkeypatch.setattr(model, "demo_model", fetch)
+
+    def fetch_second(*_args: object) -> Model:
+        seen.append("embedding model")
+        return Model(demo, "all-minilm", "small", demo=False, other_names=("all-minilm:l6-v2",))
+
+    monkeypatch.setattr(minilm, "embedding_model", fetch_second)
     return seen
 
 
@@ -101,6 +109,38 @@ def test_own_model_makes_the_demo_model_unnecessary(machine: list[str], tmp_path
     assert prepared.told["model"] == str(own)
     assert prepared.told["alias"] == "own"
     assert prepared.told["chat_template"] is None
+
+
+def test_embedding_model_is_fetched_when_asked_for_and_last(machine: list[str]) -> None:
+    embedded.prepare(None, {}, print, embeddings=True)
+    assert machine == ["engine", "cpu", "model", "embedding model"]
+
+
+def test_second_process_embeds_under_the_key_of_the_first(machine: list[str]) -> None:
+    """The gateway has one key for its engines."""
+    prepared = embedded.prepare(None, {}, print, embeddings=True)
+    assert prepared.embeddings is not None
+    first, second = prepared.told, prepared.embeddings.told
+    assert (first["embedding"], second["embedding"]) == (False, True)
+    assert first["api_key"] == second["api_key"]
+    assert (second["alias"], second["other_names"]) == ("all-minilm", ["all-minilm:l6-v2"])
+    assert second["chat_template"] is None
+
+
+def test_what_embeds_is_described_by_the_name_to_ask_for(machine: list[str]) -> None:
+    prepared = embedded.prepare(None, {}, print, embeddings=True)
+    assert prepared.embeddings_description == 'small, as "all-minilm"'
+
+
+def test_engine_that_only_chats_describes_nothing_that_embeds(engine: embedded.Embedded) -> None:
+    assert engine.embeddings_description is None
+    assert "EMBEDDINGS_BASE_URL" not in engine.connection(4242)
+
+
+def test_gateway_is_led_to_the_second_process_too(engine: embedded.Embedded) -> None:
+    settings = Settings.from_env(engine.connection(4242, 4243))
+    assert settings.engine_base_url == "http://127.0.0.1:4242/v1"
+    assert settings.embeddings_base_url == "http://127.0.0.1:4243/v1"
 
 
 def test_child_gets_the_environment_in_which_the_probe_ran(machine: list[str]) -> None:

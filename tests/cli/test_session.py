@@ -7,12 +7,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tensoria.cli.embedded import Embedded
+from tensoria.cli.embedded import Embedded, Embeddings
 from tensoria.cli.failures import CommandError
 from tensoria.cli.session import Session, on_signals, say
 from tensoria.engine.failures import EngineError
@@ -30,6 +31,12 @@ QUICK = Patience(first_pause_seconds=0.01, stop_seconds=1)
 def engine() -> Embedded:
     told: Any = {"model": "", "alias": "", "chat_template": None, "port": 0, "threads": 1}
     return Embedded(MODEL, {**told, "api_key": "random"}, dict(os.environ), QUICK)
+
+
+def two_processes(engine: Embedded, patience: Patience = QUICK) -> Embedded:
+    """Return the engine with a second process, for embeddings."""
+    second = Embeddings(MODEL, {**engine.told, "embedding": True}, patience)
+    return replace(engine, embeddings=second)
 
 
 @pytest.fixture
@@ -54,6 +61,7 @@ def run(journal: Path, engines: Path, engine: Embedded, port: int) -> Run:
         child: str = "serves",
         *,
         embedded: bool = True,
+        embeddings: bool = False,
         when: Callable[[], bool] | None = None,
         then: Callable[[], None] = interrupt,
     ) -> int:
@@ -67,7 +75,7 @@ def run(journal: Path, engines: Path, engine: Embedded, port: int) -> Run:
                 gateway_command=(sys.executable, stub_gateway.__file__, gateway, str(journal)),
                 engine_command=(sys.executable, stub_child.__file__, child, str(engines)),
             ).run(
-                engine if embedded else None,
+                (two_processes(engine) if embeddings else engine) if embedded else None,
                 {**os.environ, "API_PORT": str(port)},
                 f"http://127.0.0.1:{port}",
                 "the banner",
@@ -114,6 +122,75 @@ def test_gateway_is_started_with_the_engines_address_and_key(run: Run, journal: 
     assert run() == 0
     assert told(journal)["ENGINE_BASE_URL"] == f"http://127.0.0.1:{stub_child.FIRST_PORT}"
     assert told(journal)["ENGINE_API_KEY"] == "random"
+
+
+def test_gateway_is_started_with_the_address_of_what_embeds(run: Run, journal: Path) -> None:
+    assert run(embeddings=True) == 0
+    assert told(journal)["ENGINE_BASE_URL"] == f"http://127.0.0.1:{stub_child.FIRST_PORT}"
+    assert told(journal)["EMBEDDINGS_BASE_URL"] == f"http://127.0.0.1:{stub_child.FIRST_PORT + 1}"
+
+
+def test_signal_ends_both_processes_of_the_engine(run: Run, journal: Path, engines: Path) -> None:
+    assert run(embeddings=True) == 0
+    assert len(engine_pids(engines)) == 2
+    wait_until_gone(told(journal)["pid"], *engine_pids(engines))
+
+
+def test_second_process_that_dies_is_replaced_and_told_by_its_name(
+    run: Run, journal: Path, engines: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    errors: list[str] = []
+    killed: list[int] = []
+
+    def answers_again() -> bool:
+        if not killed:
+            killed.append(engine_pids(engines)[1])
+            os.kill(killed[0], signal.SIGKILL)
+        errors.append(capsys.readouterr().err)
+        return "answers again" in "".join(errors)
+
+    assert run(embeddings=True, when=lambda: has_lines(journal) and answers_again()) == 0
+    assert "".join(errors).splitlines() == [
+        "tensoria: the embeddings engine was ended by SIGKILL (is there enough memory?); "
+        "it is started again in 0.01 s.",
+        "tensoria: the embeddings engine answers again.",
+    ]
+
+
+def test_second_process_that_does_not_start_ends_the_first(
+    run: Run, journal: Path, engines: Path
+) -> None:
+    with pytest.raises(EngineError) as raised:
+        run(child="fails-to-embed", embeddings=True)
+    assert str(raised.value).startswith("The embedded embeddings engine ended with code 1\n")
+    assert not journal.exists()
+    wait_until_gone(*engine_pids(engines))
+
+
+def test_signal_while_the_second_process_loads_ends_both(
+    run: Run, journal: Path, engines: Path
+) -> None:
+    loading = run(child="never-embeds", embeddings=True, when=lambda: has_lines(engines, 2))
+    assert loading == 0
+    wait_until_gone(*engine_pids(engines))
+    assert not journal.exists()
+
+
+def test_first_process_that_dies_while_the_second_loads_is_told_and_replaced(
+    run: Run, journal: Path, engines: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    errors: list[str] = []
+    killed: list[int] = []
+
+    def answers_again() -> bool:
+        if not killed and has_lines(engines, 2):
+            killed.append(engine_pids(engines)[0])
+            os.kill(killed[0], signal.SIGKILL)
+        errors.append(capsys.readouterr().err)
+        return "the engine answers again" in "".join(errors)
+
+    assert run(child="never-embeds", embeddings=True, when=answers_again) == 0
+    wait_until_gone(*engine_pids(engines))
 
 
 def test_without_an_embedded_engine_the_gateway_is_started_alone(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tensoria.cli import main, up
-from tensoria.cli.embedded import Embedded
+from tensoria.cli.embedded import Embedded, Embeddings
 from tensoria.engine.failures import EngineError
 from tensoria.engine.model import Model
 from tensoria.engine.supervisor import Patience
@@ -17,18 +17,25 @@ from tests.fake_ollama import FakeOllama, answer_json, model_entry
 
 DEMO = Model(Path("demo.gguf"), "smollm2:135m", "demo model", demo=True)
 
+MINILM = Model(Path("minilm.gguf"), "all-minilm", "a model that embeds", demo=False)
+
 
 class Recorder:
     """Takes the places of what fetches and of what starts processes."""
 
     def __init__(self) -> None:
         self.prepared: list[Path | None] = []
+        self.with_embeddings: list[bool] = []
         self.sessions: list[tuple[Embedded | None, Mapping[str, str], str, str]] = []
 
-    def prepare(self, path: Path | None, _environ: object, _report: object) -> Embedded:
+    def prepare(
+        self, path: Path | None, _environ: object, _report: object, *, embeddings: bool
+    ) -> Embedded:
         self.prepared.append(path)
+        self.with_embeddings.append(embeddings)
         told: Any = {"api_key": "random"}
-        return Embedded(DEMO, told, {}, Patience())
+        second = Embeddings(MINILM, told, Patience()) if embeddings else None
+        return Embedded(DEMO, told, {}, Patience(), second)
 
     def run(
         self, embedded: Embedded | None, environ: Mapping[str, str], address: str, text: str
@@ -184,6 +191,53 @@ def test_own_model_may_be_named_in_the_environment(
     assert recorder.prepared == [Path("own.gguf")]
 
 
+def test_embeddings_mean_the_embedded_engine_and_are_told(
+    recorder: Recorder, fake: FakeOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_BASE_URL", fake.url)
+    assert main(["up", "--embeddings"]) == 0
+    assert recorder.with_embeddings == [True]
+    assert '\nEmbeddings: a model that embeds, as "all-minilm"\n' in banner_of(recorder)
+
+
+@pytest.mark.usefixtures("no_ollama")
+def test_embeddings_may_be_asked_for_in_the_environment(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMBEDDED_EMBEDDINGS", "1")
+    assert main(["up"]) == 0
+    assert recorder.with_embeddings == [True]
+
+
+def test_embeddings_in_the_environment_leave_an_ollama_in_use(
+    recorder: Recorder, fake: FakeOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It embeds by itself; the setting is about the embedded engine, as EMBEDDED_MODEL is."""
+    monkeypatch.setenv("OLLAMA_BASE_URL", fake.url)
+    monkeypatch.setenv("EMBEDDED_EMBEDDINGS", "1")
+    assert main(["up"]) == 0
+    assert recorder.prepared == []
+
+
+def test_second_engine_of_the_users_own_is_told(
+    recorder: Recorder, fake: FakeOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.script("/v1/models", answer_json({"data": [{"id": "qwen3"}]}))
+    monkeypatch.setenv("ENGINE", "openai")
+    monkeypatch.setenv("ENGINE_BASE_URL", fake.url)
+    monkeypatch.setenv("EMBEDDINGS_BASE_URL", "http://127.0.0.1:8081")
+    assert main(["up"]) == 0
+    assert "\nEmbeddings: engine at http://127.0.0.1:8081/v1\n" in banner_of(recorder)
+
+
+@pytest.mark.usefixtures("no_ollama")
+def test_embeddings_that_nobody_asked_for_are_not_fetched(recorder: Recorder) -> None:
+    """The README's first command stays small."""
+    assert main(["up"]) == 0
+    assert recorder.with_embeddings == [False]
+    assert "Embeddings" not in banner_of(recorder)
+
+
 @pytest.mark.usefixtures("no_ollama")
 def test_settings_of_the_user_are_left(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -236,13 +290,20 @@ def test_fetch_only_fetches_and_starts_nothing(recorder: Recorder, port: int) ->
     with socket.create_server(("127.0.0.1", port)):
         assert main(["up", "--fetch-only"]) == 0
     assert recorder.prepared == [None]
+    assert recorder.with_embeddings == [False]
+    assert recorder.sessions == []
+
+
+def test_fetch_only_fetches_the_embedding_model_when_asked(recorder: Recorder) -> None:
+    assert main(["up", "--fetch-only", "--embeddings"]) == 0
+    assert recorder.with_embeddings == [True]
     assert recorder.sessions == []
 
 
 def test_engine_that_cannot_be_had_is_one_line_and_exit_code_1(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(*_args: object) -> None:
+    def fail(*_args: object, **_options: object) -> None:
         raise EngineError("Model not fetched (the disk is full).")
 
     monkeypatch.setattr(up, "prepare", fail)
@@ -253,7 +314,7 @@ def test_engine_that_cannot_be_had_is_one_line_and_exit_code_1(
 def test_interrupt_while_fetching_is_the_shells_exit_code(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupt(*_args: object) -> None:
+    def interrupt(*_args: object, **_options: object) -> None:
         os.kill(os.getpid(), 15)
 
     monkeypatch.setattr(up, "prepare", interrupt)

@@ -16,6 +16,8 @@ def told() -> Told:
     return {
         "model": "/models/some.gguf",
         "alias": "some",
+        "other_names": [],
+        "embedding": False,
         "chat_template": None,
         "port": 0,
         "api_key": "random",

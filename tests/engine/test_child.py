@@ -95,6 +95,27 @@ def test_memory_and_batches_have_the_measured_sizes(params: SimpleNamespace, tol
     assert params.cache_ram_mib == 256
 
 
+def test_chats_are_served_unless_embeddings_are_asked_for(
+    params: SimpleNamespace, told: Told
+) -> None:
+    configure(params, told)
+    assert not hasattr(params, "embedding")
+
+
+def test_an_embedding_model_has_all_its_tokens_in_one_batch(
+    params: SimpleNamespace, told: Told
+) -> None:
+    configure(params, {**told, "embedding": True})
+    assert params.embedding is True
+    assert (params.n_ctx, params.n_parallel) == (512, 1)
+    assert (params.n_batch, params.n_ubatch) == (512, 512)
+
+
+def test_a_model_answers_to_each_of_its_names(params: SimpleNamespace, told: Told) -> None:
+    configure(params, {**told, "other_names": ["some:l6", "some-l6"]})
+    assert params.model_alias == {"some", "some:l6", "some-l6"}
+
+
 def test_the_network_is_never_used(params: SimpleNamespace, told: Told) -> None:
     configure(params, told)
     assert params.offline is True
