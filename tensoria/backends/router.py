@@ -42,6 +42,14 @@ class EmbeddingsRouter:
                 return backend.traits(name)
         raise self._missing(name)
 
+    def traits_of_engine(self) -> Traits:
+        """See `Backend.traits_of_engine`; the table is that of the engine that chats."""
+        return self._chats.traits_of_engine()
+
+    def dry(self) -> "EmbeddingsRouter":
+        """See `Backend.dry`."""
+        return EmbeddingsRouter(self._chats.dry(), self._embeds.dry(), self._default_model)
+
     def chat(self, request: ChatRequest, answer: AnswerId) -> ChatStream:
         """See `Backend.chat`."""
         try:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tensoria.app import create_backend
-from tensoria.backends.base import Backend, Embedded
+from tensoria.backends.base import Backend, Embedded, Explained
 from tensoria.config import Settings
 from tensoria.errors import TensoriaError
 from tensoria.translate.traits import Traits
@@ -230,3 +230,19 @@ def test_an_engine_that_is_down_is_never_a_missing_model(
 ) -> None:
     second.script(MODELS, close)
     assert failure(ask, backend, EMBEDS).status in (502, 503)
+
+
+@pytest.mark.parametrize(("ask", "model"), [(chat, CHATS), (embed, EMBEDS)])
+def test_a_dry_run_asks_neither_engine(
+    fake: FakeOllama, second: FakeOllama, backend: Backend, ask: Ask, model: str
+) -> None:
+    with pytest.raises(Explained) as caught:
+        ask(backend.dry(), model)
+
+    assert caught.value.path == ("/chat/completions" if ask is chat else "/embeddings")
+    assert fake.received(CHAT) == []
+    assert second.received(EMBEDDINGS) == []
+
+
+def test_the_engine_that_chats_stands_for_both(backend: Backend) -> None:
+    assert backend.traits_of_engine() == Traits("openai", "")
