@@ -92,6 +92,7 @@ class OllamaBackend:
             temperature=self._temperature(request, entry),
             keep_alive=settings.keep_alive,
             context_length=settings.context_length,
+            version=to_version(self._version.get()) if "tools" in request else None,
         )
         body = self._client.chat(
             payload,

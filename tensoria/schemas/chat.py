@@ -9,14 +9,16 @@ from marshmallow import Schema, ValidationError, fields, missing
 
 from tensoria.schemas.base import Flag, Loaded, Number, Taken, Text, Whole, kind
 from tensoria.schemas.base import load as load_body
-from tensoria.schemas.messages import Messages, ignored_in_messages
-from tensoria.schemas.support import honoured, ignored, refused
+from tensoria.schemas.messages import Messages, ignored_in_messages, settle_history
+from tensoria.schemas.support import honoured, ignored, refused, support
+from tensoria.schemas.tools import ToolChoice, Tools, ignored_in_tools, settle
 from tensoria.wire.completions import CompletionRequest
 from tensoria.wire.openai import ChatRequest, StreamOptions
 
 # Editors send a dozen stop strings, where OpenAI allows four.
 MAX_STOPS = 64
 LATER = "Not yet: leave it out."
+_OF_TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
 
 
 class Stop(fields.Field[list[str]]):
@@ -63,6 +65,13 @@ class StreamOptionsField(fields.Field[StreamOptions]):
         return {"include_usage": include_usage}
 
 
+class ParallelCalls(Flag):
+    """False keeps one call; true is what engines do by themselves."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return missing if super()._deserialize(value, *args, **kwargs) else False
+
+
 class ChatSchema(Schema):
     """Every field of the request, and what becomes of it."""
 
@@ -82,6 +91,10 @@ class ChatSchema(Schema):
     seed = Whole(minimum=-(2**63), metadata=honoured())
     presence_penalty = Number(minimum=-2, maximum=2, metadata=honoured())
     frequency_penalty = Number(minimum=-2, maximum=2, metadata=honoured())
+
+    tools = Tools(metadata=honoured("Functions; other kinds of tools are left out.", needs="tools"))
+    tool_choice = ToolChoice(metadata=support("refused", LATER, openai="honoured"))
+    parallel_tool_calls = ParallelCalls(metadata=support("refused", LATER, openai="honoured"))
 
     user = Text(metadata=ignored("Nothing is kept of it.", changes=False))
     metadata = Taken({}, metadata=ignored("Nothing is stored.", changes=False))
@@ -105,11 +118,8 @@ class ChatSchema(Schema):
     logit_bias = Taken({}, metadata=refused(LATER))
     logprobs = Taken(False, metadata=refused(LATER))
     n = Taken(1, metadata=refused(LATER))
-    parallel_tool_calls = Taken(True, metadata=refused(LATER))
     reasoning_effort = Taken("medium", metadata=refused(LATER))
     response_format = Taken({"type": "text"}, metadata=refused(LATER))
-    tool_choice = Taken("none", "auto", metadata=refused(LATER))
-    tools = Taken([], metadata=refused(LATER))
     top_logprobs = Taken(0, metadata=refused(LATER))
 
     # Extensions of local engines.
@@ -130,6 +140,10 @@ def load(body: object) -> Loaded[ChatRequest]:
     request: ChatRequest = loaded.request
     raw: Any = body
     names = {*loaded.ignored, *ignored_in_messages(raw["messages"])}
+    names |= settle_history(request["messages"])
+    if not _OF_TOOLS.isdisjoint(raw):
+        names |= ignored_in_tools(raw.get("tools") or ())
+        settle(request)
     if "stream_options" in request:
         names |= ignored_stream_options(request, raw["stream_options"])
     return Loaded(request, tuple(sorted(names)))

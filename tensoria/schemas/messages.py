@@ -10,13 +10,20 @@ from marshmallow import ValidationError, fields
 
 from tensoria.errors import UnsupportedParameter
 from tensoria.schemas.base import kind
+from tensoria.schemas.tool_history import (
+    OF_ASSISTANT,
+    ignored_in_calls,
+    match_results,
+    take_calls,
+)
 from tensoria.wire.openai import Message
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 # Keys that name the call which a tool's result belongs to; other roles have no such thing.
 _OF_RESULTS = frozenset({"name", "tool_call_id"})
-# Parts of a history that a later version translates: left out, they would change its meaning.
-_LATER = frozenset({"tool_calls", "function_call", "audio"})
+_RESULTS = ("tool", "function")
+# Keys that are an empty way to say nothing, whatever the role.
+_CALLS = frozenset({"tool_calls", "function_call", "audio"})
 # Which key of a content part holds its text.
 _TEXT_OF_PART = {
     "text": "text",
@@ -42,6 +49,13 @@ class Messages(fields.Field[list[Message]]):
         return [_message(index, message) for index, message in enumerate(value)]
 
 
+def settle_history(messages: list[Message]) -> set[str]:
+    """Match results with their calls; name `tool_call_id` where a call is not in the history."""
+    if any(message["role"] in _RESULTS or "tool_calls" in message for message in messages):
+        return set() if match_results(messages) else {"messages.tool_call_id"}
+    return set()
+
+
 def ignored_in_messages(messages: Iterable[dict[str, Any]]) -> set[str]:
     """Name what the messages of a checked request hold and the engine never sees."""
     extra: set[str] = set()
@@ -50,8 +64,10 @@ def ignored_in_messages(messages: Iterable[dict[str, Any]]) -> set[str]:
             extra.update(
                 f"messages.{key}"
                 for key, value in message.items()
-                if value is not None and _is_ignored(key, message["role"])
+                if value is not None and _is_ignored(key, value, message["role"])
             )
+            if message["role"] == "assistant":
+                extra |= ignored_in_calls(message)
         if isinstance(parts := message.get("content"), list):
             extra.update(_ignored_in_parts(parts))
     return extra
@@ -62,10 +78,12 @@ def _has_more(message: dict[str, Any]) -> bool:
     return len(message) > 2 or "content" not in message
 
 
-def _is_ignored(key: str, role: str) -> bool:
+def _is_ignored(key: str, value: object, role: str) -> bool:
     if key in _OF_RESULTS:
-        return role not in ("tool", "function")
-    return key not in ("role", "content") and key not in _LATER
+        return role not in _RESULTS
+    if key in OF_ASSISTANT and role == "assistant":
+        return False
+    return key not in ("role", "content") and (bool(value) or key not in _CALLS)
 
 
 def _ignored_in_parts(parts: Iterable[dict[str, Any]]) -> set[str]:
@@ -95,12 +113,13 @@ def _message(index: int, message: object) -> Message:
 
 
 def _take_the_rest(index: int, message: dict[str, Any], checked: Message) -> None:
-    for key in sorted(_LATER & message.keys()):
-        if message[key]:
-            raise UnsupportedParameter(
-                f"'messages[{index}].{key}' is not supported by this service; leave it out.",
-                param=f"messages[{index}].{key}",
-            )
+    if message.get("audio"):
+        raise UnsupportedParameter(
+            f"'messages[{index}].audio' is not supported by this service; leave it out.",
+            param=f"messages[{index}].audio",
+        )
+    if checked["role"] == "assistant":
+        take_calls(index, message, checked)
     for key in ("name", "tool_call_id"):
         value = message.get(key)
         if value is None:

@@ -13,6 +13,8 @@ from tensoria.errors import BackendError, TensoriaError
 from tensoria.translate import timings
 from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks, to_usage
 from tensoria.translate.errors import to_stream_error
+from tensoria.translate.tools import OllamaCalls, to_ollama_message, to_ollama_tools
+from tensoria.translate.traits import Version
 from tensoria.wire import ollama
 from tensoria.wire.completions import CompletionRequest
 from tensoria.wire.openai import (
@@ -43,9 +45,11 @@ def to_ollama(
     temperature: float | None,
     keep_alive: str | int | float,
     context_length: int | None,
+    version: Version | None = None,
 ) -> ollama.ChatRequest:
     """Return the body for /api/chat, always streaming.
 
+    `version` is the release that gets it, which counts for tools alone.
     `temperature` (None: the model's own holds) is used when the client names none. num_ctx is
     sent with every request or with none, because a change makes Ollama reload the model.
     """
@@ -55,7 +59,7 @@ def to_ollama(
         temperature=temperature,
         context_length=context_length,
     )
-    return {
+    body: ollama.ChatRequest = {
         "model": model,
         "messages": to_messages(request["messages"]),
         "stream": True,
@@ -64,6 +68,9 @@ def to_ollama(
         "keep_alive": keep_alive,
         "options": options,
     }
+    if "tools" in request:
+        body["tools"] = to_ollama_tools(request["tools"], version)
+    return body
 
 
 def to_options(
@@ -84,12 +91,17 @@ def to_options(
 
 
 def to_messages(messages: Iterable[Message]) -> list[ollama.ChatMessage]:
+    """Return messages as Ollama has them, with their roles folded."""
+    return [to_ollama_message(message) for message in fold_roles(messages)]
+
+
+def fold_roles(messages: Iterable[Message]) -> list[Message]:
     """Fold `developer` into `system`, leading system messages into one, `function` into `tool`.
 
     Most Go templates drop a role that they do not know without a word, and some Jinja templates
     raise on a second system message.
     """
-    folded: list[ollama.ChatMessage] = []
+    folded: list[Message] = []
     for message in messages:
         role = message["role"]
         if role in ("system", "developer"):
@@ -98,20 +110,11 @@ def to_messages(messages: Iterable[Message]) -> list[ollama.ChatMessage]:
                 folded[0]["content"] = "\n\n".join(filter(None, texts))
                 continue
             folded.append({"role": "system", "content": message["content"]})
-        elif role in ("tool", "function"):
-            folded.append(_tool_result(message))
+        elif role == "function":
+            folded.append({**message, "role": "tool"})
         else:
-            folded.append({"role": role, "content": message["content"]})
+            folded.append(message)
     return folded
-
-
-def _tool_result(message: Message) -> ollama.ChatMessage:
-    result: ollama.ChatMessage = {"role": "tool", "content": message["content"]}
-    if "name" in message:
-        result["tool_name"] = message["name"]
-    if "tool_call_id" in message:
-        result["tool_call_id"] = message["tool_call_id"]
-    return result
 
 
 def wants_usage(request: ChatRequest | CompletionRequest) -> bool:
@@ -162,6 +165,7 @@ class ToChunks:
         self._frame = frame
         self._context = context
         self._opened = False
+        self._calls: OllamaCalls | None = None
         self.finished = False
         self.error: TensoriaError | None = None
         self.usage: Usage | None = None
@@ -194,7 +198,9 @@ class ToChunks:
             self.error = BackendError("The engine sent a line without a message.")
             return
         self._say(message, text, chunks)
-        if line.get("done"):
+        if "tool_calls" in message:
+            self._call(message["tool_calls"], chunks)
+        if line.get("done") and not self.error:
             self._finish(line, chunks)
 
     def _say(self, message: dict[str, Any], text: str, chunks: list[Chunk]) -> None:
@@ -207,17 +213,31 @@ class ToChunks:
             self._open(chunks)
             chunks.append(to_chunk(self._frame, {"content": text}))
 
+    def _call(self, calls: Any, chunks: list[Chunk]) -> None:
+        """Each call is whole: in a line of its own, or (0.30 and later) all in the last line."""
+        self._calls = self._calls or OllamaCalls(self._frame.id)
+        try:
+            for call in calls or ():
+                delta = self._calls.take(call)
+                self._open(chunks)
+                chunks.append(to_chunk(self._frame, {"tool_calls": [delta]}))
+        except (TypeError, ValueError):
+            self.error = BackendError("The engine sent a tool call that cannot be read.")
+
     def _open(self, chunks: list[Chunk]) -> None:
         if not self._opened:
             self._opened = True
             chunks.append(to_chunk(self._frame, {"role": "assistant", "content": ""}))
 
     def _finish(self, line: dict[str, Any], chunks: list[Chunk]) -> None:
-        reason = line.get("done_reason")
+        reason: Any = line.get("done_reason")
         if reason not in ("stop", "length"):
             # Without a reason the runner was lost; `load` and `unload` are no answers.
             self.error = BackendError("The engine ended the answer without a reason.")
             return
+        if reason == "stop" and self._calls and self._calls.count:
+            # Ollama has no reason of its own for calls.
+            reason = "tool_calls"
         self._open(chunks)
         self.finished = True
         self.usage = to_usage(line.get("prompt_eval_count"), line.get("eval_count"))

@@ -12,13 +12,23 @@ import orjson
 
 from tensoria.errors import BackendError, TensoriaError
 from tensoria.translate import timings
-from tensoria.translate.chat import to_messages
+from tensoria.translate.call_deltas import CallPieces
+from tensoria.translate.chat import fold_roles
 from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks, to_usage
 from tensoria.translate.errors import to_stream_error
-from tensoria.wire import ollama
-from tensoria.wire.openai import ChatRequest, Chunk, Delta, FinishReason, Timings, Usage
+from tensoria.wire.openai import (
+    ChatRequest,
+    Chunk,
+    Delta,
+    FinishReason,
+    Message,
+    Timings,
+    ToolCallDelta,
+    Usage,
+)
 
 PASSED = ("top_p", "stop", "seed", "presence_penalty", "frequency_penalty")
+_OF_TOOLS = ("tools", "tool_choice", "parallel_tool_calls")
 
 
 def to_openai(
@@ -37,19 +47,23 @@ def to_openai(
     fields = cast("dict[str, Any]", request)
     body = {name: fields[name] for name in PASSED if name in fields}
     body["model"] = model
-    body["messages"] = [_named_as_openai(message) for message in to_messages(request["messages"])]
+    body["messages"] = [_without_name(message) for message in fold_roles(request["messages"])]
     body["max_tokens"] = max_tokens
     body["temperature"] = fields.get("temperature", temperature)
     body["stream"] = True
     body["stream_options"] = {"include_usage": True}
+    if "tools" in request:
+        body |= {name: fields[name] for name in _OF_TOOLS if name in fields}
     if progress:
         body["return_progress"] = True
     return body
 
 
-def _named_as_openai(message: ollama.ChatMessage) -> dict[str, Any]:
-    """Ollama's `tool_name` is OpenAI's `name`."""
-    return {"name" if key == "tool_name" else key: value for key, value in message.items()}
+def _without_name(message: Message) -> dict[str, Any]:
+    """Leave out a speaker's name: it is told as ignored, since templates have no place for it."""
+    if "name" not in message or message["role"] == "tool":
+        return cast("dict[str, Any]", message)
+    return {key: value for key, value in message.items() if key not in ("name", "tool_call_id")}
 
 
 class FromOpenAI:
@@ -62,6 +76,7 @@ class FromOpenAI:
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
         self._opened = False
+        self._calls: CallPieces | None = None
         self._reason: FinishReason | None = None
         self.finished = False
         self.error: TensoriaError | None = None
@@ -124,16 +139,34 @@ class FromOpenAI:
                 self.error = BackendError("The engine sent content that is not text.")
                 return
             chunks.append(to_chunk(self._frame, {"content": text}))
+        if pieces := delta.get("tool_calls"):
+            self._call(pieces, chunks)
         reason = choice.get("finish_reason")
-        if reason in ("stop", "length", "content_filter"):
+        if reason in ("stop", "length", "content_filter", "tool_calls"):
             self._reason = reason
         elif reason is not None:
             # vLLM's "abort" and the like: to call that a stop would be a lie.
             self.error = BackendError("The engine ended the answer for a reason of its own.")
 
+    def _call(self, pieces: Any, chunks: list[Chunk]) -> None:
+        self._calls = self._calls or CallPieces(self._frame.id)
+        try:
+            self._add(self._calls.feed(pieces), chunks)
+        except (TypeError, ValueError):
+            self.error = BackendError("The engine sent a tool call that cannot be read.")
+
+    def _add(self, deltas: list[ToolCallDelta], chunks: list[Chunk]) -> None:
+        if deltas:
+            chunks.append(to_chunk(self._frame, {"tool_calls": deltas}))
+
     def _end(self, chunks: list[Chunk]) -> None:
         if self._reason is None:
             self.error = BackendError("The engine ended the answer without a reason.")
             return
+        if self._reason in ("stop", "tool_calls"):
+            # vLLM says "stop" for a call that was forced; and without a call there is none to run.
+            self._reason = "tool_calls" if self._calls and self._calls.count else "stop"
+        if self._calls:
+            self._add(self._calls.end(), chunks)
         self.finished = True
         chunks.extend(to_last_chunks(self._frame, self._reason, self.usage))

@@ -3,7 +3,22 @@
 Durations are in nanoseconds, counts in tokens. Metrics that are zero are left out on the wire.
 """
 
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
+
+
+class ToolCallFunction(TypedDict):
+    """A call's function. `arguments` is an object: a string is a 400."""
+
+    index: NotRequired[int]
+    name: str
+    arguments: dict[str, Any]
+
+
+class ToolCall(TypedDict):
+    """A call. `id` is there since 0.12.10, and may be empty or absent."""
+
+    id: NotRequired[str]
+    function: ToolCallFunction
 
 
 class ChatMessage(TypedDict):
@@ -12,6 +27,7 @@ class ChatMessage(TypedDict):
     role: str
     content: str
     thinking: NotRequired[str]
+    tool_calls: NotRequired[list[ToolCall]]
     tool_name: NotRequired[str]
     tool_call_id: NotRequired[str]
 
@@ -29,6 +45,21 @@ class Options(TypedDict, total=False):
     stop: list[str]
 
 
+class ToolFunction(TypedDict):
+    """A function. Of `parameters` Ollama keeps few members: see `translate.tool_schemas`."""
+
+    name: str
+    description: NotRequired[str]
+    parameters: dict[str, Any]
+
+
+class Tool(TypedDict):
+    """A tool that is offered to the model."""
+
+    type: str
+    function: ToolFunction
+
+
 class ChatRequest(TypedDict):
     """POST /api/chat.
 
@@ -43,6 +74,7 @@ class ChatRequest(TypedDict):
     shift: bool
     keep_alive: str | int | float
     options: Options
+    tools: NotRequired[list[Tool]]
 
 
 class ChatLine(TypedDict, total=False):

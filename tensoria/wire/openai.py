@@ -1,17 +1,26 @@
 """OpenAI's vocabulary, which is the house language (platform.openai.com/docs/api-reference)."""
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
+
+from tensoria.wire.tools import Tool as Tool
+from tensoria.wire.tools import ToolCall as ToolCall
+from tensoria.wire.tools import ToolCallDelta as ToolCallDelta
 
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 
 
 class Message(TypedDict):
-    """One message of a request after validation: its content is one string."""
+    """One message of a request after validation: its content is one string.
+
+    A result (`tool`, `function`) names its function and its call, as far as they are known.
+    """
 
     role: str
     content: str
     name: NotRequired[str]
     tool_call_id: NotRequired[str]
+    tool_calls: NotRequired[list[ToolCall]]
+    reasoning_content: NotRequired[str]
 
 
 class StreamOptions(TypedDict, total=False):
@@ -24,6 +33,8 @@ class ChatRequest(TypedDict):
     """A validated body of POST /v1/chat/completions; what the client left out is absent.
 
     `stop` is a list, `max_tokens` holds the smaller of both spellings of the limit (in tokens).
+    `tool_choice` is there only for a call that is forced ("required", or the named function), and
+    `parallel_tool_calls` only when false; both only beside `tools`.
     """
 
     messages: list[Message]
@@ -38,6 +49,9 @@ class ChatRequest(TypedDict):
     seed: NotRequired[int]
     presence_penalty: NotRequired[float]
     frequency_penalty: NotRequired[float]
+    tools: NotRequired[list[Tool]]
+    tool_choice: NotRequired[Any]
+    parallel_tool_calls: NotRequired[bool]
     user: NotRequired[str]
 
 
@@ -90,37 +104,6 @@ class Logprobs(TypedDict):
 
     content: list[TokenLogprob]
     refusal: None
-
-
-class FunctionCall(TypedDict):
-    """A call's function; `arguments` is a JSON object as a string."""
-
-    name: str
-    arguments: str
-
-
-class ToolCall(TypedDict):
-    """One call of an assistant's message."""
-
-    id: str
-    type: Literal["function"]
-    function: FunctionCall
-
-
-class FunctionCallDelta(TypedDict, total=False):
-    """What a chunk adds to a call's function."""
-
-    name: str
-    arguments: str
-
-
-class ToolCallDelta(TypedDict):
-    """What a chunk adds to the call of this index; id, type and name come with its first chunk."""
-
-    index: int
-    id: NotRequired[str]
-    type: NotRequired[Literal["function"]]
-    function: FunctionCallDelta
 
 
 class Delta(TypedDict, total=False):

@@ -147,7 +147,7 @@ def test_an_encoded_body_is_415(client: FlaskClient, encoding: str, status: int)
         ("messages", [{"role": [], "content": ""}], "messages[0].role"),
         ("stream_options", [], "stream_options"),
         ("stream_options", {"include_usage": 1}, "stream_options.include_usage"),
-        ("tools", [{"type": "function"}], "tools"),
+        ("tools", [{"type": "function"}], "tools[0].function"),
         ("n", 2, "n"),
         ("response_format", {"type": "json_object"}, "response_format"),
     ],
