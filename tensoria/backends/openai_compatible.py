@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from tensoria.backends.base import AnswerId, ChatStream, Embedded, EngineStatus
 from tensoria.backends.compose import compose
 from tensoria.backends.framing import EventDecoder
+from tensoria.backends.llama_cpp import LlamaCppProps
 from tensoria.backends.ollama_models import MAX_AGE_SECONDS
 from tensoria.backends.openai_embeddings import embed, how_to_get
 from tensoria.backends.openai_models import OpenAIModels, is_llama_cpp
@@ -49,13 +50,16 @@ class OpenAIBackend:
             api_key=settings.engine_api_key,
         )
         self._models = OpenAIModels(self._transport, settings)
+        self._props = LlamaCppProps(settings)
         self._status = Recent(self._fetch_status, max_age_seconds=MAX_AGE_SECONDS)
         self._llama_cpp_streams = threading.BoundedSemaphore(LLAMA_CPP_MAX_STREAMS)
 
     def traits(self, name: str | None) -> Traits:
-        """See `Backend.traits`; of what its models can do such an engine tells nothing."""
+        """See `Backend.traits`; of what its models can do only llama.cpp tells a little."""
         entry = self._models.resolve(name)
-        return Traits("llamacpp" if is_llama_cpp(entry) else "openai", entry["id"])
+        if is_llama_cpp(entry):
+            return Traits("llamacpp", entry["id"], denied=self._props.denied())
+        return Traits("openai", entry["id"])
 
     def traits_of_engine(self) -> Traits:
         """See `Backend.traits_of_engine`; only its models tell that an engine is llama.cpp's."""

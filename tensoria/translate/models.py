@@ -89,3 +89,14 @@ def _own_parameters(text: str | None) -> dict[str, str]:
     """Read `parameters`: text, one `key   value` a line."""
     lines = (line.split(None, 1) for line in (text or "").split("\n"))
     return {line[0]: line[1].strip() for line in lines if len(line) == 2}
+
+
+def denied_by_props(props: object) -> frozenset[str]:
+    """Return what a model cannot do by llama.cpp's /props (build 11549), in Ollama's words.
+
+    Its chat template has a place for tools or not: without one the server would answer as if none
+    had been sent. Older builds do not tell.
+    """
+    caps = props.get("chat_template_caps") if isinstance(props, dict) else None
+    told = caps.get("supports_tools") if isinstance(caps, dict) else None
+    return frozenset({"tools"}) if told is False else frozenset()

@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from tensoria.translate.models import About, from_openai, names_of, to_about, to_model, to_unix
+from tensoria.translate.models import (
+    About,
+    denied_by_props,
+    from_openai,
+    names_of,
+    to_about,
+    to_model,
+    to_unix,
+)
 
 # (name, an entry of /api/tags, context length, what it becomes)
 ENTRIES: list[tuple[str, Any, int | None, dict[str, Any]]] = [
@@ -153,3 +161,21 @@ ABOUT = [
 @pytest.mark.parametrize(("_name", "details", "expected"), ABOUT, ids=[row[0] for row in ABOUT])
 def test_what_a_models_own_file_says(_name: str, details: Any, expected: About) -> None:
     assert to_about(details) == expected
+
+
+@pytest.mark.parametrize(
+    ("props", "denied"),
+    [
+        ({"chat_template_caps": {"supports_tools": False}}, {"tools"}),
+        ({"chat_template_caps": {"supports_tools": True}}, set()),
+        ({"chat_template_caps": {}}, set()),
+        ({"chat_template_caps": None}, set()),
+        ({"chat_template": "{{ messages }}"}, set()),
+        ([], set()),
+        (None, set()),
+    ],
+)
+def test_llama_cpp_says_whether_its_template_has_a_place_for_tools(
+    props: object, denied: set[str]
+) -> None:
+    assert denied_by_props(props) == denied
