@@ -11,14 +11,16 @@ so does an expectation without a recording.
 | `embeddings` | /api/embed |
 | `about` | what an engine says of itself: version, models, what is loaded |
 | `completions` | answers and errors of /api/generate |
+| `tools` | chats with tools |
 """
 
 import pytest
 
-from tests.expectations import about, answers, completions, embeddings, faults, refusals
+from tests.expectations import about, answers, completions, embeddings, faults, refusals, tools
 from tests.expectations.shapes import (
     Answer,
     Broken,
+    Called,
     Completed,
     Context,
     Embedded,
@@ -36,7 +38,7 @@ pytest.register_assert_rewrite("tests.expectations.checks")
 
 EXPECTATIONS: dict[tuple[str, str], Expectation] = {
     (release, name): expectation
-    for room in (answers, refusals, faults, about, completions, embeddings)
+    for room in (answers, refusals, faults, about, completions, embeddings, tools)
     for name, by_release in room.EXPECTED.items()
     for release, expectation in by_release.items()
 }
@@ -45,6 +47,7 @@ __all__ = [
     "EXPECTATIONS",
     "Answer",
     "Broken",
+    "Called",
     "Completed",
     "Context",
     "Embedded",

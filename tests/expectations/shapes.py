@@ -24,6 +24,22 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Called:
+    """A chat with these messages and tools is answered with calls and no text.
+
+    A call is the function's name and its arguments as JSON; `ids` are the engine's own, of which
+    those before 0.12.10 have none (None: the gateway made one). `messages` are what a client sends,
+    and must go up as the recording has them; without them the recording's own are sent.
+    """
+
+    calls: tuple[tuple[str, str], ...]
+    ids: tuple[str | None, ...]
+    prompt_tokens: int
+    completion_tokens: int
+    messages: tuple[dict[str, object], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """An error before the first chunk: its true status, streaming or not.
 
@@ -125,6 +141,7 @@ class NotAsked:
 
 Expectation = (
     Answer
+    | Called
     | Refused
     | Embedded
     | NotEmbedded
