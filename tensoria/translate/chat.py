@@ -13,7 +13,7 @@ from tensoria.errors import BackendError, TensoriaError
 from tensoria.translate import timings
 from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks, to_usage
 from tensoria.translate.errors import to_stream_error
-from tensoria.translate.tools import OllamaCalls, to_ollama_message, to_ollama_tools
+from tensoria.translate.tools import OllamaCalls, to_ollama_history, to_ollama_tools
 from tensoria.translate.traits import Version
 from tensoria.wire import ollama
 from tensoria.wire.completions import CompletionRequest
@@ -92,7 +92,7 @@ def to_options(
 
 def to_messages(messages: Iterable[Message]) -> list[ollama.ChatMessage]:
     """Return messages as Ollama has them, with their roles folded."""
-    return [to_ollama_message(message) for message in fold_roles(messages)]
+    return to_ollama_history(fold_roles(messages))
 
 
 def fold_roles(messages: Iterable[Message]) -> list[Message]:
