@@ -9,9 +9,11 @@ from tensoria.backends.compose import compose
 from tensoria.backends.framing import LineDecoder
 from tensoria.backends.ollama_client import OllamaClient
 from tensoria.backends.ollama_embeddings import embed
-from tensoria.backends.ollama_models import MAX_AGE_SECONDS, OllamaModels
+from tensoria.backends.ollama_models import OllamaModels
+from tensoria.backends.ollama_status import fetch_status
 from tensoria.backends.prompts import PromptStream
 from tensoria.backends.recent import Recent
+from tensoria.backends.status import Status
 from tensoria.backends.stream import MAX_ERROR_BYTES, MAX_LINE_BYTES, EngineStream
 from tensoria.backends.transport import DryTransport, Transport
 from tensoria.config import Settings
@@ -27,8 +29,6 @@ from tensoria.wire import ollama
 from tensoria.wire.completions import CompletionRequest, TextChunk
 from tensoria.wire.openai import ChatRequest, Chunk, EmbeddingRequest, Model
 
-# The first release that takes `truncate: false`: before it, an overflow cannot be seen.
-OVERFLOW_SINCE = (0, 12, 6)
 # An Ollama that is replaced by another release is away for a while.
 VERSION_MAX_AGE_SECONDS = 15.0
 
@@ -45,7 +45,7 @@ class OllamaBackend:
             default=settings.default_model,
             allow_cloud=settings.allow_cloud_models,
         )
-        self._status = Recent(self._fetch_status, max_age_seconds=MAX_AGE_SECONDS)
+        self._status = Status(lambda: fetch_status(self._client, self._models, settings))
         self._version = Recent(self._client.version, max_age_seconds=VERSION_MAX_AGE_SECONDS)
 
     def traits(self, name: str | None) -> Traits:
@@ -141,10 +141,7 @@ class OllamaBackend:
 
     def status(self) -> EngineStatus:
         """See `Backend.status`."""
-        status = self._status.get()
-        if isinstance(status, TensoriaError):
-            raise status
-        return status
+        return self._status.get()
 
     def _continue(
         self, request: CompletionRequest, index: int, frame: Frame, entry: ollama.ModelEntry
@@ -204,33 +201,6 @@ class OllamaBackend:
                 with suppress(TensoriaError):
                     context = self._models.context_in_use(model, now=True)
             return to_error(body.status, text, context=context)
-
-    def _fetch_status(self) -> EngineStatus | TensoriaError:
-        """An error is kept as long as a status: a probe must not wait for a dead engine anew."""
-        try:
-            version = self._client.version()
-            installed = [entry["name"] for entry in self._models.installed()]
-        except TensoriaError as error:
-            return error
-        return EngineStatus("ollama", version, tuple(self._warnings(version, installed)))
-
-    def _warnings(self, version: str, installed: list[str]) -> list[str]:
-        default = self._settings.default_model
-        warnings = []
-        if not installed:
-            warnings.append(f"No model is installed; for example: ollama pull {default}")
-        else:
-            try:
-                self._models.resolve(None)
-            except TensoriaError as error:
-                warnings.append(error.message)
-        release = to_version(version)
-        if release is not None and release < OVERFLOW_SINCE:
-            warnings.append(
-                f"Ollama {version} cuts a prompt that is longer than the context without a word; "
-                "0.12.6 and later refuse it."
-            )
-        return warnings
 
 
 def _frame(

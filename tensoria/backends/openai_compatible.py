@@ -13,15 +13,14 @@ from tensoria.backends.base import AnswerId, ChatStream, Embedded, EngineStatus
 from tensoria.backends.compose import compose
 from tensoria.backends.framing import EventDecoder
 from tensoria.backends.llama_cpp import LlamaCppProps
-from tensoria.backends.ollama_models import MAX_AGE_SECONDS
 from tensoria.backends.openai_embeddings import embed, how_to_get
 from tensoria.backends.openai_models import OpenAIModels, is_llama_cpp
 from tensoria.backends.prompts import PromptStream
-from tensoria.backends.recent import Recent
+from tensoria.backends.status import Status
 from tensoria.backends.stream import MAX_ERROR_BYTES, MAX_LINE_BYTES, EngineStream
 from tensoria.backends.transport import AnyTransport, DryTransport, Transport
 from tensoria.config import Settings
-from tensoria.errors import BackendOverloaded, ModelNotFound, TensoriaError
+from tensoria.errors import BackendOverloaded, ModelNotFound
 from tensoria.translate.chat import token_limit, wants_usage
 from tensoria.translate.chat_passthrough import FromOpenAI, to_openai
 from tensoria.translate.chunks import Frame
@@ -51,7 +50,7 @@ class OpenAIBackend:
         )
         self._models = OpenAIModels(self._transport, settings)
         self._props = LlamaCppProps(settings)
-        self._status = Recent(self._fetch_status, max_age_seconds=MAX_AGE_SECONDS)
+        self._status = Status(self._fetch_status)
         self._llama_cpp_streams = threading.BoundedSemaphore(LLAMA_CPP_MAX_STREAMS)
 
     def traits(self, name: str | None) -> Traits:
@@ -127,10 +126,7 @@ class OpenAIBackend:
 
     def status(self) -> EngineStatus:
         """See `Backend.status`."""
-        status = self._status.get()
-        if isinstance(status, TensoriaError):
-            raise status
-        return status
+        return self._status.get()
 
     def _holding_a_thread(
         self, entry: dict[str, Any], open_stream: Callable[[], AnyStream]
@@ -216,14 +212,13 @@ class OpenAIBackend:
         decoder = EventDecoder(MAX_LINE_BYTES)
         return EngineStream(body, decoder, translator, model=model, adjusted=adjusted)
 
-    def _fetch_status(self) -> EngineStatus | TensoriaError:
+    def _fetch_status(self) -> EngineStatus:
+        warnings = []
         try:
-            listed = self._models.listed()
-            warnings = [] if listed else ["The engine offers no model."]
-            if listed:
-                self._models.resolve(None)
+            self._models.resolve(None)
         except ModelNotFound as error:
-            warnings = [f"DEFAULT_MODEL: {error.message}"]
-        except TensoriaError as error:
-            return error
+            listed = self._models.listed()
+            warnings.append(
+                f"DEFAULT_MODEL: {error.message}" if listed else "The engine offers no model."
+            )
         return EngineStatus("openai", None, tuple(warnings))
