@@ -40,11 +40,7 @@ class OllamaBackend:
         self._transport = Transport(settings.engine_base_url, concurrency=settings.max_concurrency)
         self._settings = settings
         self._client = OllamaClient(self._transport)
-        self._models = OllamaModels(
-            self._client,
-            default=settings.default_model,
-            allow_cloud=settings.allow_cloud_models,
-        )
+        self._models = OllamaModels(self._client, settings)
         self._status = Status(lambda: fetch_status(self._client, self._models, settings))
         self._version = Recent(self._client.version, max_age_seconds=VERSION_MAX_AGE_SECONDS)
 
@@ -131,13 +127,17 @@ class OllamaBackend:
     def models(self) -> list[Model]:
         """See `Backend.models`."""
         length = self._settings.context_length
-        models = [to_model(entry, context_length=length) for entry in self._models.installed()]
+        installed = self._models.installed()
+        models = self._models.aliases.added_to(
+            to_model(entry, context_length=length) for entry in installed
+        )
         return sorted(models, key=lambda model: model["created"], reverse=True)
 
     def model(self, name: str) -> Model:
         """See `Backend.model`."""
         entry = self._models.resolve(name)
-        return to_model(entry, context_length=self._settings.context_length)
+        model = to_model(entry, context_length=self._settings.context_length)
+        return self._models.aliases.named(name, model)
 
     def status(self) -> EngineStatus:
         """See `Backend.status`."""

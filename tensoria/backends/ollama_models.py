@@ -7,7 +7,9 @@ import time
 
 from tensoria.backends.ollama_client import OllamaClient
 from tensoria.backends.recent import Recent
+from tensoria.config import Settings
 from tensoria.errors import InvalidRequest, ModelNotFound
+from tensoria.translate.aliases import Aliases
 from tensoria.translate.models import About, to_about
 from tensoria.translate.names import canonical, is_cloud, not_found_message
 from tensoria.wire import ollama
@@ -20,10 +22,11 @@ MAX_AGE_ON_A_MISS_SECONDS = 0.5
 class OllamaModels:
     """The models of one Ollama; shared by all threads of a worker."""
 
-    def __init__(self, client: OllamaClient, *, default: str, allow_cloud: bool) -> None:
+    def __init__(self, client: OllamaClient, settings: Settings) -> None:
         self._client = client
-        self._default = default
-        self._allow_cloud = allow_cloud
+        self._default = settings.default_model
+        self._allow_cloud = settings.allow_cloud_models
+        self.aliases = Aliases(settings.model_aliases)
         self._installed = Recent(self._fetch_installed, max_age_seconds=MAX_AGE_SECONDS)
         self._running = Recent(self._fetch_running, max_age_seconds=MAX_AGE_SECONDS)
         self._about: dict[tuple[str, str], About] = {}
@@ -35,12 +38,15 @@ class OllamaModels:
     def resolve(self, name: str | None) -> ollama.ModelEntry:
         """Return the installed model that a client means; no name means DEFAULT_MODEL.
 
+        Either may be an alias.
+
         Raises ModelNotFound with the line that installs it, and InvalidRequest for a model that
         would run on somebody else's machine.
         """
-        wanted = name or self._default
+        asked = name or self._default
+        wanted = self.aliases.meant(asked)
         if is_cloud(wanted):
-            self._check_cloud()
+            self._check_cloud(asked)
             return {"name": wanted, "modified_at": ""}
         key = canonical(wanted)
         entry = self._installed.get().get(key)
@@ -50,7 +56,7 @@ class OllamaModels:
         if entry is None:
             raise ModelNotFound(self._missing(name))
         if entry.get("remote_host"):
-            self._check_cloud()
+            self._check_cloud(asked)
         return entry
 
     def is_loaded(self, name: str) -> bool:
@@ -85,19 +91,25 @@ class OllamaModels:
     def _fetch_running(self) -> dict[str, ollama.RunningModel]:
         return {canonical(entry["name"]): entry for entry in self._client.ps()}
 
-    def _check_cloud(self) -> None:
+    def _check_cloud(self, asked: str) -> None:
         if not self._allow_cloud:
-            raise InvalidRequest(
+            message = (
                 "This model runs on another company's machines, and prompts stay here: cloud "
-                "models are off (ALLOW_CLOUD_MODELS).",
+                "models are off (ALLOW_CLOUD_MODELS)."
+            )
+            raise InvalidRequest(
+                self.aliases.explained(asked, message),
                 param="model",
                 code="model_not_allowed",
             )
 
     def _missing(self, name: str | None) -> str:
         installed = [entry["name"] for entry in self._installed.get().values()]
-        wanted = name or self._default
+        asked = name or self._default
+        wanted = self.aliases.meant(asked)
         pull = f" To install it: ollama pull {wanted[:100]}"
         if name:
-            return not_found_message(wanted, installed, pull)
-        return f"The default model '{wanted}' (DEFAULT_MODEL) is not installed.{pull}"
+            message = not_found_message(wanted, installed, pull)
+        else:
+            message = f"The default model '{wanted}' (DEFAULT_MODEL) is not installed.{pull}"
+        return self.aliases.explained(asked, message)

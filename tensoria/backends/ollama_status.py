@@ -3,6 +3,7 @@
 from tensoria.backends.base import EngineStatus
 from tensoria.backends.ollama_client import OllamaClient
 from tensoria.backends.ollama_models import OllamaModels
+from tensoria.backends.status import about_aliases
 from tensoria.config import Settings
 from tensoria.errors import TensoriaError
 from tensoria.translate.traits import to_version
@@ -17,6 +18,7 @@ def fetch_status(client: OllamaClient, models: OllamaModels, settings: Settings)
     installed = [entry["name"] for entry in models.installed()]
     warnings = [
         *_about_models(models, settings, installed),
+        *about_aliases(models.aliases, installed, models.resolve),
         *_about_release(version),
     ]
     return EngineStatus("ollama", version, tuple(warnings))
@@ -24,7 +26,8 @@ def fetch_status(client: OllamaClient, models: OllamaModels, settings: Settings)
 
 def _about_models(models: OllamaModels, settings: Settings, installed: list[str]) -> list[str]:
     if not installed:
-        return [f"No model is installed; for example: ollama pull {settings.default_model}"]
+        wanted = models.aliases.meant(settings.default_model)
+        return [f"No model is installed; for example: ollama pull {wanted}"]
     try:
         models.resolve(None)
     except TensoriaError as error:

@@ -16,7 +16,7 @@ from tensoria.backends.llama_cpp import LlamaCppProps
 from tensoria.backends.openai_embeddings import embed, how_to_get
 from tensoria.backends.openai_models import OpenAIModels, is_llama_cpp
 from tensoria.backends.prompts import PromptStream
-from tensoria.backends.status import Status
+from tensoria.backends.status import Status, about_aliases
 from tensoria.backends.stream import MAX_ERROR_BYTES, MAX_LINE_BYTES, EngineStream
 from tensoria.backends.transport import AnyTransport, DryTransport, Transport
 from tensoria.config import Settings
@@ -118,11 +118,13 @@ class OpenAIBackend:
 
     def models(self) -> list[Model]:
         """See `Backend.models`."""
-        return [self._models.to_model(entry) for entry in self._models.listed()]
+        listed = self._models.listed()
+        return self._models.aliases.added_to(self._models.to_model(entry) for entry in listed)
 
     def model(self, name: str) -> Model:
         """See `Backend.model`."""
-        return self._models.to_model(self._models.resolve(name))
+        model = self._models.to_model(self._models.resolve(name))
+        return self._models.aliases.named(name, model)
 
     def status(self) -> EngineStatus:
         """See `Backend.status`."""
@@ -213,12 +215,12 @@ class OpenAIBackend:
         return EngineStream(body, decoder, translator, model=model, adjusted=adjusted)
 
     def _fetch_status(self) -> EngineStatus:
-        warnings = []
+        models = self._models
+        listed = [entry["id"] for entry in models.listed()]
+        warnings = about_aliases(models.aliases, listed, models.resolve)
         try:
-            self._models.resolve(None)
+            models.resolve(None)
         except ModelNotFound as error:
-            listed = self._models.listed()
-            warnings.append(
-                f"DEFAULT_MODEL: {error.message}" if listed else "The engine offers no model."
-            )
+            told = f"DEFAULT_MODEL: {error.message}" if listed else "The engine offers no model."
+            warnings.insert(0, told)
         return EngineStatus("openai", None, tuple(warnings))

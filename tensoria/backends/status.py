@@ -1,12 +1,13 @@
 """Whether an engine answers, and what its operator should know; `/ready` tells it."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from tensoria.backends.base import EngineStatus
 from tensoria.backends.ollama_models import MAX_AGE_SECONDS
 from tensoria.backends.recent import Recent
-from tensoria.errors import TensoriaError
+from tensoria.errors import RequestError, TensoriaError
+from tensoria.translate.aliases import Aliases
 
 _log = logging.getLogger("tensoria.engine")
 
@@ -40,3 +41,20 @@ class Status:
         # What was mended and comes back is news again.
         self._logged = set(status.warnings)
         return status
+
+
+def about_aliases(
+    aliases: Aliases, installed: Iterable[str], resolve: Callable[[str], object]
+) -> list[str]:
+    """Say which aliases lead nowhere, and which hide a model that is there."""
+    warnings = [
+        f"The alias '{name}' (MODEL_ALIASES) hides the model of that name: requests for it go to "
+        f"'{aliases.meant(name)}'."
+        for name in aliases.hiding(installed)
+    ]
+    for alias in aliases.names():
+        try:
+            resolve(alias)
+        except RequestError as error:
+            warnings.append(error.message)
+    return warnings
