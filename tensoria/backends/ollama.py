@@ -3,6 +3,7 @@
 from contextlib import suppress
 from copy import copy
 
+from tensoria.backends import overflow
 from tensoria.backends.base import AnswerId, ChatStream, Embedded, EngineStatus
 from tensoria.backends.body import Body
 from tensoria.backends.compose import compose
@@ -90,20 +91,24 @@ class OllamaBackend:
             context_length=settings.context_length,
             version=to_version(self._version.get()) if "tools" in request else None,
         )
-        body = self._client.chat(
+        first_seconds = self._first_token_seconds(entry["name"])
+        body, cut = overflow.sent(
             payload,
-            first_seconds=self._first_token_seconds(entry["name"]),
-            idle_seconds=settings.stream_idle_timeout_seconds,
+            lambda payload: self._client.chat(
+                payload,
+                first_seconds=first_seconds,
+                idle_seconds=settings.stream_idle_timeout_seconds,
+            ),
+            lambda body: self._refused(body, entry["name"]),
+            may_cut=settings.context_overflow == "truncate",
         )
-        if body.status != 200:
-            raise self._refused(body, entry["name"])
         translator = ToChunks(_frame(request, answer, entry), context=settings.context_length)
         return EngineStream(
             body,
             LineDecoder(MAX_LINE_BYTES),
             translator,
             model=entry["name"],
-            adjusted=adjusted,
+            adjusted=adjusted | cut,
         )
 
     def complete(self, request: CompletionRequest, answer: AnswerId) -> PromptStream:
@@ -159,18 +164,24 @@ class OllamaBackend:
             keep_alive=settings.keep_alive,
             context_length=settings.context_length,
         )
-        body = self._client.generate(
+        first_seconds = self._first_token_seconds(model)
+        body, cut = overflow.sent(
             payload,
-            first_seconds=self._first_token_seconds(model),
-            idle_seconds=settings.stream_idle_timeout_seconds,
+            lambda payload: self._client.generate(
+                payload,
+                first_seconds=first_seconds,
+                idle_seconds=settings.stream_idle_timeout_seconds,
+            ),
+            lambda body: of_prompt(self._refused(body, model)),
+            # The headers of a stream leave with its first prompt, and nothing is cut untold.
+            may_cut=settings.context_overflow == "truncate"
+            and (index == 0 or not request.get("stream")),
         )
-        if body.status != 200:
-            raise of_prompt(self._refused(body, model))
         translator = ToTextChunks(
             frame, index=index, echo=echoed(request, prompt), context=settings.context_length
         )
         decoder = LineDecoder(MAX_LINE_BYTES)
-        return EngineStream(body, decoder, translator, model=model, adjusted=adjusted)
+        return EngineStream(body, decoder, translator, model=model, adjusted=adjusted | cut)
 
     def _temperature(
         self, request: ChatRequest | CompletionRequest, entry: ollama.ModelEntry

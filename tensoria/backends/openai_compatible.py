@@ -35,6 +35,11 @@ from tensoria.wire.openai import ChatRequest, Chunk, EmbeddingRequest, Model
 # The embedded child has 64 HTTP threads; a full house would leave none for its own /health.
 LLAMA_CPP_MAX_STREAMS = 48
 
+CANNOT_CUT = (
+    "CONTEXT_OVERFLOW=truncate has no effect: an engine that speaks OpenAI cannot be asked to cut "
+    "a prompt, so one that is too long is refused."
+)
+
 AnyStream = TypeVar("AnyStream", EngineStream[Chunk], PromptStream)
 
 
@@ -223,4 +228,6 @@ class OpenAIBackend:
         except ModelNotFound as error:
             told = f"DEFAULT_MODEL: {error.message}" if listed else "The engine offers no model."
             warnings.insert(0, told)
+        if self._settings.context_overflow == "truncate":
+            warnings.append(CANNOT_CUT)
         return EngineStatus("openai", None, tuple(warnings))
