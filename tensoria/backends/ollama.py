@@ -25,6 +25,7 @@ from tensoria.translate.completion_chunks import of_prompt
 from tensoria.translate.completions import ToTextChunks, echoed, to_generate
 from tensoria.translate.errors import to_error
 from tensoria.translate.models import to_model
+from tensoria.translate.names import canonical
 from tensoria.translate.traits import Traits, to_version
 from tensoria.wire import ollama
 from tensoria.wire.completions import CompletionRequest, TextChunk
@@ -132,9 +133,11 @@ class OllamaBackend:
     def models(self) -> list[Model]:
         """See `Backend.models`."""
         length = self._settings.context_length
-        installed = self._models.installed()
         models = self._models.aliases.added_to(
-            to_model(entry, context_length=length) for entry in installed
+            {
+                canonical(entry["name"]): to_model(entry, context_length=length)
+                for entry in self._models.installed()
+            }
         )
         return sorted(models, key=lambda model: model["created"], reverse=True)
 

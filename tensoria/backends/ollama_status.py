@@ -3,7 +3,7 @@
 from tensoria.backends.base import EngineStatus
 from tensoria.backends.ollama_client import OllamaClient
 from tensoria.backends.ollama_models import OllamaModels
-from tensoria.backends.status import about_aliases
+from tensoria.backends.status import dead_ends, hidden
 from tensoria.config import Settings
 from tensoria.errors import TensoriaError
 from tensoria.translate.traits import to_version
@@ -18,7 +18,8 @@ def fetch_status(client: OllamaClient, models: OllamaModels, settings: Settings)
     installed = [entry["name"] for entry in models.installed()]
     warnings = [
         *_about_models(models, settings, installed),
-        *about_aliases(models.aliases, installed, models.resolve),
+        *hidden(models.aliases, installed),
+        *dead_ends(models.aliases, models.resolve),
         *_about_release(version),
     ]
     return EngineStatus("ollama", version, tuple(warnings))

@@ -16,7 +16,7 @@ from tensoria.backends.llama_cpp import LlamaCppProps
 from tensoria.backends.openai_embeddings import embed, how_to_get
 from tensoria.backends.openai_models import OpenAIModels, is_llama_cpp
 from tensoria.backends.prompts import PromptStream
-from tensoria.backends.status import Status, about_aliases
+from tensoria.backends.status import Status, dead_ends, hidden
 from tensoria.backends.stream import MAX_ERROR_BYTES, MAX_LINE_BYTES, EngineStream
 from tensoria.backends.transport import AnyTransport, DryTransport, Transport
 from tensoria.config import Settings
@@ -44,10 +44,14 @@ AnyStream = TypeVar("AnyStream", EngineStream[Chunk], PromptStream)
 
 
 class OpenAIBackend:
-    """A `Backend` in front of one server that speaks OpenAI's API."""
+    """A `Backend` in front of one server that speaks OpenAI's API.
 
-    def __init__(self, settings: Settings) -> None:
+    One that is not `alone` leaves it to the others what an alias may stand for.
+    """
+
+    def __init__(self, settings: Settings, *, alone: bool = True) -> None:
         self._settings = settings
+        self._alone = alone
         self._transport: AnyTransport = Transport(
             settings.engine_base_url,
             concurrency=settings.max_concurrency,
@@ -123,8 +127,10 @@ class OpenAIBackend:
 
     def models(self) -> list[Model]:
         """See `Backend.models`."""
-        listed = self._models.listed()
-        return self._models.aliases.added_to(self._models.to_model(entry) for entry in listed)
+        models = self._models
+        return models.aliases.added_to(
+            {name: models.to_model(entry) for name, entry in models.by_name().items()}
+        )
 
     def model(self, name: str) -> Model:
         """See `Backend.model`."""
@@ -222,7 +228,9 @@ class OpenAIBackend:
     def _fetch_status(self) -> EngineStatus:
         models = self._models
         listed = [entry["id"] for entry in models.listed()]
-        warnings = about_aliases(models.aliases, listed, models.resolve)
+        warnings = hidden(models.aliases, listed)
+        if self._alone:
+            warnings += dead_ends(models.aliases, models.resolve)
         try:
             models.resolve(None)
         except ModelNotFound as error:

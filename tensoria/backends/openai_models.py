@@ -35,6 +35,10 @@ class OpenAIModels:
         # Each stands under all of its names.
         return list({entry["id"]: entry for entry in self._entries.get().values()}.values())
 
+    def by_name(self) -> dict[str, dict[str, Any]]:
+        """Return the entries by every name (`canonical`) that the engine gives them."""
+        return self._entries.get()
+
     def resolve(self, name: str | None, how_to_get: str = "") -> dict[str, Any]:
         """Return the entry that a client means; no name means DEFAULT_MODEL.
 

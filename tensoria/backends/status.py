@@ -43,15 +43,18 @@ class Status:
         return status
 
 
-def about_aliases(
-    aliases: Aliases, installed: Iterable[str], resolve: Callable[[str], object]
-) -> list[str]:
-    """Say which aliases lead nowhere, and which hide a model that is there."""
-    warnings = [
+def hidden(aliases: Aliases, installed: Iterable[str]) -> list[str]:
+    """Say which models cannot be reached, because an alias has their name."""
+    return [
         f"The alias '{name}' (MODEL_ALIASES) hides the model of that name: requests for it go to "
         f"'{aliases.meant(name)}'."
         for name in aliases.hiding(installed)
     ]
+
+
+def dead_ends(aliases: Aliases, resolve: Callable[[str], object]) -> list[str]:
+    """Say which aliases lead nowhere: `resolve` raises for their names."""
+    warnings = []
     for alias in aliases.names():
         try:
             resolve(alias)

@@ -47,14 +47,16 @@ class Aliases:
                 return {**model, "id": alias, "alias_of": model["id"]}
         return model
 
-    def added_to(self, models: Iterable[Model]) -> list[Model]:
-        """Return a list of models with their aliases, and without those that an alias hides."""
-        found = list(models)
-        by_name = {canonical(model["id"]): model for model in found}
+    def added_to(self, models: Mapping[str, Model]) -> list[Model]:
+        """Return a list of models with their aliases, and without those that an alias hides.
+
+        `models` are by all of their names (`canonical`), so that one may come more than once.
+        """
+        found = {model["id"]: model for model in models.values()}
         hidden = {canonical(alias) for alias in self._pairs}
-        visible = [model for model in found if canonical(model["id"]) not in hidden]
+        visible = [model for name, model in found.items() if canonical(name) not in hidden]
         return visible + [
-            self.named(alias, by_name[canonical(target)])
+            self.named(alias, models[canonical(target)])
             for alias, target in self._pairs.items()
-            if canonical(target) in by_name
+            if canonical(target) in models
         ]

@@ -5,6 +5,11 @@ import pytest
 from tensoria.translate.aliases import Aliases
 from tensoria.wire.openai import Model
 
+
+def by_name(*models: Model) -> dict[str, Model]:
+    return {model["id"]: model for model in models}
+
+
 ALIASES = Aliases({"gpt-4o": "mistral", "GPT-4o-Mini": "smollm2:135m", "chain": "gpt-4o"})
 
 
@@ -52,7 +57,7 @@ def test_an_installed_model_of_an_aliass_name_is_hidden() -> None:
 
 
 def test_a_list_holds_each_alias_with_the_facts_of_its_model() -> None:
-    assert ALIASES.added_to([model("mistral:latest", context_length=4096)]) == [
+    assert ALIASES.added_to(by_name(model("mistral:latest", context_length=4096))) == [
         model("mistral:latest", context_length=4096),
         {
             "id": "gpt-4o",
@@ -67,7 +72,7 @@ def test_a_list_holds_each_alias_with_the_facts_of_its_model() -> None:
 
 def test_a_list_does_not_hold_a_name_twice() -> None:
     aliases = Aliases({"phi": "mistral"})
-    listed = aliases.added_to([model("phi:latest"), model("mistral:latest")])
+    listed = aliases.added_to(by_name(model("phi:latest"), model("mistral:latest")))
 
     assert [(each["id"], each.get("alias_of")) for each in listed] == [
         ("mistral:latest", None),
@@ -83,3 +88,13 @@ def test_one_model_is_named_by_the_alias_as_it_was_configured() -> None:
 
 def test_one_model_under_its_own_name_stays_as_it_is() -> None:
     assert ALIASES.named("smollm2:135m", model("smollm2:135m")) == model("smollm2:135m")
+
+
+def test_an_alias_may_mean_another_name_of_a_model_that_is_listed_once() -> None:
+    one = model("one")
+    listed = Aliases({"a": "uno"}).added_to({"uno:latest": one, "one:latest": one})
+
+    assert [(each["id"], each.get("alias_of")) for each in listed] == [
+        ("one", None),
+        ("a", "one"),
+    ]
