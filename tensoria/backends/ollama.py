@@ -10,6 +10,7 @@ from tensoria.backends.compose import compose
 from tensoria.backends.framing import LineDecoder
 from tensoria.backends.ollama_client import OllamaClient
 from tensoria.backends.ollama_embeddings import embed
+from tensoria.backends.ollama_listing import OllamaListing
 from tensoria.backends.ollama_models import OllamaModels
 from tensoria.backends.ollama_status import fetch_status
 from tensoria.backends.prompts import PromptStream
@@ -24,8 +25,6 @@ from tensoria.translate.chunks import Frame
 from tensoria.translate.completion_chunks import of_prompt
 from tensoria.translate.completions import ToTextChunks, echoed, to_generate
 from tensoria.translate.errors import to_error
-from tensoria.translate.models import to_model
-from tensoria.translate.names import canonical
 from tensoria.translate.traits import Traits, to_version
 from tensoria.wire import ollama
 from tensoria.wire.completions import CompletionRequest, TextChunk
@@ -43,6 +42,7 @@ class OllamaBackend:
         self._settings = settings
         self._client = OllamaClient(self._transport)
         self._models = OllamaModels(self._client, settings)
+        self._listing = OllamaListing(self._models, settings)
         self._status = Status(lambda: fetch_status(self._client, self._models, settings))
         self._version = Recent(self._client.version, max_age_seconds=VERSION_MAX_AGE_SECONDS)
 
@@ -132,20 +132,11 @@ class OllamaBackend:
 
     def models(self) -> list[Model]:
         """See `Backend.models`."""
-        length = self._settings.context_length
-        models = self._models.aliases.added_to(
-            {
-                canonical(entry["name"]): to_model(entry, context_length=length)
-                for entry in self._models.installed()
-            }
-        )
-        return sorted(models, key=lambda model: model["created"], reverse=True)
+        return self._listing.all()
 
     def model(self, name: str) -> Model:
         """See `Backend.model`."""
-        entry = self._models.resolve(name)
-        model = to_model(entry, context_length=self._settings.context_length)
-        return self._models.aliases.named(name, model)
+        return self._listing.one(name)
 
     def status(self) -> EngineStatus:
         """See `Backend.status`."""

@@ -4,11 +4,12 @@ Everything here is at most two seconds old, so that a request costs no question 
 """
 
 import time
+from contextlib import suppress
 
-from tensoria.backends.ollama_client import OllamaClient
+from tensoria.backends.ollama_client import CONTROL_SECONDS, OllamaClient
 from tensoria.backends.recent import Recent
 from tensoria.config import Settings
-from tensoria.errors import InvalidRequest, ModelNotFound
+from tensoria.errors import InvalidRequest, ModelNotFound, TensoriaError
 from tensoria.translate.aliases import Aliases
 from tensoria.translate.models import About, to_about
 from tensoria.translate.names import canonical, is_cloud, not_found_message
@@ -59,6 +60,10 @@ class OllamaModels:
             self._check_cloud(asked)
         return entry
 
+    def loaded(self) -> dict[str, ollama.RunningModel]:
+        """Return what was in memory at most two seconds ago, by canonical name."""
+        return self._running.get()
+
     def is_loaded(self, name: str) -> bool:
         """Tell whether a model was in memory at most two seconds ago."""
         return canonical(name) in self._running.get()
@@ -73,12 +78,24 @@ class OllamaModels:
         entry = loaded.get(canonical(name))
         return entry.get("context_length") if entry else None
 
-    def about(self, entry: ollama.ModelEntry) -> About:
+    def about(self, entry: ollama.ModelEntry, *, seconds: float = CONTROL_SECONDS) -> About:
         """Return what the model's own file says; asked once for each digest."""
         key = (entry["name"], entry.get("digest", ""))
         if key not in self._about:
-            self._about[key] = to_about(self._client.show(entry["name"]))
+            self._about[key] = to_about(self._client.show(entry["name"], seconds=seconds))
         return self._about[key]
+
+    def about_by(self, deadline: float, entry: ollama.ModelEntry) -> About | None:
+        """Return the same, or None when the engine does not tell until then (time.monotonic).
+
+        A model that is nowhere on this machine has no digest, and its host is not asked.
+        """
+        key = (entry["name"], entry.get("digest", ""))
+        seconds = deadline - time.monotonic()
+        if key not in self._about and "digest" in entry and seconds > 0:
+            with suppress(TensoriaError):
+                return self.about(entry, seconds=seconds)
+        return self._about.get(key)
 
     def capabilities(self, entry: ollama.ModelEntry) -> frozenset[str] | None:
         """Return what the model can do in Ollama's words (0.6.4 and later), if told."""

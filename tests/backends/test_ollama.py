@@ -308,6 +308,8 @@ def test_models_are_listed_newest_first_with_their_own_date(
             "created": 1_767_225_600,
             "owned_by": "hf.co/org",
             "context_length": 8192,
+            "trained_context_length": 8192,
+            "capabilities": ["completion"],
         },
         {
             "id": "old:1",
@@ -315,6 +317,8 @@ def test_models_are_listed_newest_first_with_their_own_date(
             "created": 1_704_067_200,
             "owned_by": "library",
             "context_length": 8192,
+            "trained_context_length": 8192,
+            "capabilities": ["completion"],
         },
     ]
 

@@ -89,11 +89,15 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class ModelList:
-    """GET /v1/models: these ids in any order, all made in one second and owned by one owner."""
+    """GET /v1/models: these ids in any order, all made in one second and owned by one owner.
+
+    `told` is what the list alone tells of them: the trained context in tokens and capabilities.
+    """
 
     ids: frozenset[str]
     created: int
     owned_by: str
+    told: Mapping[str, tuple[int, list[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +123,15 @@ class Told:
     """What /api/show tells, together with what the same engine's /api/chat would answer.
 
     `chat` names the recording for /api/chat, None the fake's own "Hello". `temperature` is what
-    must go up to the engine when the client names none.
+    must go up to the engine when the client names none. `trained` (tokens) and `capabilities` are
+    what /v1/models then shows.
     """
 
     outcome: Answer | Refused
     chat: str | None = None
     temperature: float | None = None
+    trained: int | None = None
+    capabilities: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
