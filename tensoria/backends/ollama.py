@@ -7,6 +7,7 @@ from tensoria.backends import overflow
 from tensoria.backends.base import AnswerId, ChatStream, Embedded, EngineStatus
 from tensoria.backends.body import Body
 from tensoria.backends.compose import compose
+from tensoria.backends.fingerprints import Fingerprints
 from tensoria.backends.framing import LineDecoder
 from tensoria.backends.ollama_client import OllamaClient
 from tensoria.backends.ollama_embeddings import embed
@@ -45,6 +46,7 @@ class OllamaBackend:
         self._listing = OllamaListing(self._models, settings)
         self._status = Status(lambda: fetch_status(self._client, self._models, settings))
         self._version = Recent(self._client.version, max_age_seconds=VERSION_MAX_AGE_SECONDS)
+        self._fingerprints = Fingerprints(settings, self._version.get)
 
     def traits(self, name: str | None) -> Traits:
         """See `Backend.traits`."""
@@ -92,6 +94,7 @@ class OllamaBackend:
             context_length=settings.context_length,
             version=to_version(self._version.get()) if "tools" in request else None,
         )
+        frame = self._frame(request, answer, entry)
         first_seconds = self._first_token_seconds(entry["name"])
         body, cut = overflow.sent(
             payload,
@@ -103,7 +106,7 @@ class OllamaBackend:
             lambda body: self._refused(body, entry["name"]),
             may_cut=settings.context_overflow == "truncate",
         )
-        translator = ToChunks(_frame(request, answer, entry), context=settings.context_length)
+        translator = ToChunks(frame, context=settings.context_length)
         return EngineStream(
             body,
             LineDecoder(MAX_LINE_BYTES),
@@ -115,7 +118,7 @@ class OllamaBackend:
     def complete(self, request: CompletionRequest, answer: AnswerId) -> PromptStream:
         """See `Backend.complete`."""
         entry = self._models.resolve(request.get("model"))
-        frame = _frame(request, answer, entry)
+        frame = self._frame(request, answer, entry)
 
         def open_one(index: int) -> EngineStream[TextChunk]:
             return self._continue(request, index, frame, entry)
@@ -207,15 +210,13 @@ class OllamaBackend:
                     context = self._models.context_in_use(model, now=True)
             return to_error(body.status, text, context=context)
 
-
-def _frame(
-    request: ChatRequest | CompletionRequest, answer: AnswerId, entry: ollama.ModelEntry
-) -> Frame:
-    digest = entry.get("digest")
-    return Frame(
-        id=answer.id,
-        created=answer.created,
-        model=request.get("model") or entry["name"],
-        fingerprint=f"fp_{digest[:10]}" if digest else None,
-        include_usage=wants_usage(request),
-    )
+    def _frame(
+        self, request: ChatRequest | CompletionRequest, answer: AnswerId, entry: ollama.ModelEntry
+    ) -> Frame:
+        return Frame(
+            id=answer.id,
+            created=answer.created,
+            model=request.get("model") or entry["name"],
+            fingerprint=self._fingerprints.of(entry.get("digest") or entry["name"]),
+            include_usage=wants_usage(request),
+        )

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from tensoria.backends.base import AnswerId, ChatStream, Embedded, EngineStatus
 from tensoria.backends.compose import compose
+from tensoria.backends.fingerprints import Fingerprints
 from tensoria.backends.framing import EventDecoder
 from tensoria.backends.llama_cpp import LlamaCppProps
 from tensoria.backends.openai_embeddings import embed, how_to_get
@@ -28,6 +29,7 @@ from tensoria.translate.completion_chunks import of_prompt
 from tensoria.translate.completions import echoed
 from tensoria.translate.completions_passthrough import FromOpenAIText, to_openai_completion
 from tensoria.translate.errors import to_error
+from tensoria.translate.fingerprint import to_identity
 from tensoria.translate.traits import Traits
 from tensoria.wire.completions import CompletionRequest, TextChunk
 from tensoria.wire.openai import ChatRequest, Chunk, EmbeddingRequest, Model
@@ -60,6 +62,7 @@ class OpenAIBackend:
         self._models = OpenAIModels(self._transport, settings)
         self._props = LlamaCppProps(settings)
         self._status = Status(self._fetch_status)
+        self._fingerprints = Fingerprints(settings)
         self._llama_cpp_streams = threading.BoundedSemaphore(LLAMA_CPP_MAX_STREAMS)
 
     def traits(self, name: str | None) -> Traits:
@@ -94,18 +97,16 @@ class OpenAIBackend:
     def _open_chat(self, request: ChatRequest, answer: AnswerId) -> EngineStream[Chunk]:
         entry = self._models.resolve(request.get("model"))
         return self._holding_a_thread(
-            entry, lambda: self._open(request, answer, entry["id"], progress=is_llama_cpp(entry))
+            entry,
+            lambda: self._open(
+                request, self._frame(request, answer, entry), entry["id"], is_llama_cpp(entry)
+            ),
         )
 
     def complete(self, request: CompletionRequest, answer: AnswerId) -> PromptStream:
         """See `Backend.complete`."""
         entry = self._models.resolve(request.get("model"))
-        frame = Frame(
-            id=answer.id,
-            created=answer.created,
-            model=request.get("model") or entry["id"],
-            include_usage=wants_usage(request),
-        )
+        frame = self._frame(request, answer, entry)
 
         def open_one(index: int) -> EngineStream[TextChunk]:
             return self._continue(request, index, frame, entry)
@@ -141,6 +142,17 @@ class OpenAIBackend:
         """See `Backend.status`."""
         return self._status.get()
 
+    def _frame(
+        self, request: ChatRequest | CompletionRequest, answer: AnswerId, entry: dict[str, Any]
+    ) -> Frame:
+        return Frame(
+            id=answer.id,
+            created=answer.created,
+            model=request.get("model") or entry["id"],
+            fingerprint=self._fingerprints.of(to_identity(entry)),
+            include_usage=wants_usage(request),
+        )
+
     def _holding_a_thread(
         self, entry: dict[str, Any], open_stream: Callable[[], AnyStream]
     ) -> AnyStream:
@@ -161,7 +173,7 @@ class OpenAIBackend:
             raise BackendOverloaded("The engine is busy: all of its connections are in use.")
 
     def _open(
-        self, request: ChatRequest, answer: AnswerId, model: str, *, progress: bool
+        self, request: ChatRequest, frame: Frame, model: str, progress: bool
     ) -> EngineStream[Chunk]:
         settings = self._settings
         max_tokens, adjusted = token_limit(
@@ -183,12 +195,6 @@ class OpenAIBackend:
         if body.status != 200:
             with body:
                 raise to_error(body.status, body.read_all(MAX_ERROR_BYTES))
-        frame = Frame(
-            id=answer.id,
-            created=answer.created,
-            model=request.get("model") or model,
-            include_usage=wants_usage(request),
-        )
         return EngineStream(
             body,
             EventDecoder(MAX_LINE_BYTES),

@@ -149,6 +149,12 @@ def token_limit(
     return limit, {}
 
 
+def usage_of(line: dict[str, Any]) -> Usage:
+    """Return the counts of an answer's last line; what was cached, releases after 0.32.15 tell."""
+    cached = line.get("prompt_eval_cached_count")
+    return to_usage(line.get("prompt_eval_count"), line.get("eval_count"), cached)
+
+
 class ToChunks:
     """Ollama's NDJSON lines to OpenAI's chunks.
 
@@ -240,6 +246,6 @@ class ToChunks:
             reason = "tool_calls"
         self._open(chunks)
         self.finished = True
-        self.usage = to_usage(line.get("prompt_eval_count"), line.get("eval_count"))
+        self.usage = usage_of(line)
         self.timings = timings.from_ollama(line)
         chunks.extend(to_last_chunks(self._frame, reason, self.usage))

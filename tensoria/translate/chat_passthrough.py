@@ -66,6 +66,21 @@ def _without_name(message: Message) -> dict[str, Any]:
     return {key: value for key, value in message.items() if key not in ("name", "tool_call_id")}
 
 
+def usage_of(event: dict[str, Any]) -> Usage | None:
+    """Return the counts of an event, if it has them.
+
+    llama.cpp's server tells what was cached in `timings`, the others where OpenAI does.
+    """
+    usage = event.get("usage")
+    if not isinstance(usage, dict):
+        return None
+    details, told = usage.get("prompt_tokens_details"), event.get("timings")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    if cached is None and isinstance(told, dict):
+        cached = told.get("cache_n")
+    return to_usage(usage.get("prompt_tokens"), usage.get("completion_tokens"), cached)
+
+
 class FromOpenAI:
     """An engine's events to chunks of ours: one id, one finish chunk, then usage.
 
@@ -110,9 +125,7 @@ class FromOpenAI:
             return
         if "timings" in event:
             self.timings = timings.from_llama_cpp(event["timings"])
-        usage = event.get("usage")
-        if isinstance(usage, dict):
-            self.usage = to_usage(usage.get("prompt_tokens"), usage.get("completion_tokens"))
+        self.usage = usage_of(event) or self.usage
         if event.get("prompt_progress") is not None:
             return
         choices = event.get("choices") or []
