@@ -8,7 +8,6 @@ from tests.expectations.shapes import (
     C,
     Called,
     Refused,
-    Told,
     everywhere,
 )
 
@@ -38,7 +37,6 @@ _HISTORY: tuple[dict[str, object], ...] = (
         "content": [{"type": "text", "text": "4 degrees, rain"}],
     },
 )
-_HELLO = Answer("Hello", "stop", 27, 8)
 
 EXPECTED: dict[str, ByRelease] = {
     # The call comes in a line of its own, the reason "stop" in the next.
@@ -85,8 +83,4 @@ EXPECTED: dict[str, ByRelease] = {
         B: _NO_TOOLS,
         C: Answer('{"name": "get_weather", "arguments": {"city": "Oslo"}}', "stop", 183, 18),
     },
-    # capabilities: completion and tools; `parameters` holds a stop string and no temperature.
-    "show-tools": everywhere(Told(_HELLO, temperature=0.7)),
-    # 0.24.0: completion alone; 0.32.15: tools, completion.
-    "own-show-tools": {B: Told(_HELLO, temperature=0.7), C: Told(_HELLO, temperature=0.7)},
 }
