@@ -10,6 +10,7 @@ from marshmallow import Schema, ValidationError, fields, missing
 from tensoria.schemas.base import Flag, Loaded, Number, Taken, Text, Whole, kind
 from tensoria.schemas.base import load as load_body
 from tensoria.schemas.messages import Messages, ignored_in_messages, settle_history
+from tensoria.schemas.response_format import ResponseFormatField, ignored_in_format
 from tensoria.schemas.support import honoured, ignored, refused, support
 from tensoria.schemas.tools import ToolChoice, Tools, ignored_in_tools, settle
 from tensoria.wire.completions import CompletionRequest
@@ -91,6 +92,7 @@ class ChatSchema(Schema):
     seed = Whole(minimum=-(2**63), metadata=honoured())
     presence_penalty = Number(minimum=-2, maximum=2, metadata=honoured())
     frequency_penalty = Number(minimum=-2, maximum=2, metadata=honoured())
+    response_format = ResponseFormatField(metadata=honoured("The answer is checked."))
 
     tools = Tools(
         metadata=honoured(
@@ -125,7 +127,6 @@ class ChatSchema(Schema):
     logprobs = Taken(False, metadata=refused(LATER))
     n = Taken(1, metadata=refused(LATER))
     reasoning_effort = Taken("medium", metadata=refused(LATER))
-    response_format = Taken({"type": "text"}, metadata=refused(LATER))
     top_logprobs = Taken(0, metadata=refused(LATER))
 
     # Extensions of local engines.
@@ -152,6 +153,8 @@ def load(body: object) -> Loaded[ChatRequest]:
         settle(request)
     if "stream_options" in request:
         names |= ignored_stream_options(request, raw["stream_options"])
+    if raw.get("response_format") is not None:
+        names |= ignored_in_format(raw["response_format"])
     return Loaded(request, tuple(sorted(names)))
 
 

@@ -13,6 +13,7 @@ from tensoria.errors import BackendError, TensoriaError
 from tensoria.translate import timings
 from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks, to_usage
 from tensoria.translate.errors import to_stream_error
+from tensoria.translate.structured import to_format
 from tensoria.translate.tools import OllamaCalls, to_ollama_history, to_ollama_tools
 from tensoria.translate.traits import Version
 from tensoria.wire import ollama
@@ -70,6 +71,8 @@ def to_ollama(
     }
     if "tools" in request:
         body["tools"] = to_ollama_tools(request["tools"], version)
+    if "response_format" in request:
+        body["format"] = to_format(request["response_format"])
     return body
 
 

@@ -27,7 +27,14 @@ from tensoria.wire.openai import (
     Usage,
 )
 
-PASSED = ("top_p", "stop", "seed", "presence_penalty", "frequency_penalty")
+PASSED = (
+    "top_p",
+    "stop",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "response_format",
+)
 _OF_TOOLS = ("tools", "tool_choice", "parallel_tool_calls")
 
 

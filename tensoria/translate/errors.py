@@ -37,6 +37,11 @@ _LOAD = re.compile(
 )
 # Answered as 500 by Ollama, although the request is at fault.
 _REQUEST_AT_FAULT = re.compile(r'^option "|^invalid format|^invalid JSON schema in format')
+# Of `format`: since 0.30 llama-server's words, which it also says to those who ask it directly.
+_SCHEMA = re.compile(
+    r"^invalid format|^invalid JSON schema in format|JSON schema conversion failed"
+    r"|failed to parse grammar"
+)
 # Addresses with or without a scheme, and paths of both kinds of system.
 _PRIVATE = re.compile(
     r"\w+://\S+|(?<![\w.])/[\w.\-]\S*|\b[A-Za-z]:\\\S*"
@@ -124,6 +129,9 @@ def _classified(
 
 
 def _request_error(text: str) -> RequestError:
+    if _SCHEMA.search(text):
+        message = f"The engine cannot hold its answer to this form: {clean(text)}"
+        return InvalidRequest(message, param="response_format")
     unsupported = _UNSUPPORTED.search(text)
     if unsupported:
         capability = unsupported[1]

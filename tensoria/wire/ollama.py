@@ -75,6 +75,7 @@ class ChatRequest(TypedDict):
     keep_alive: str | int | float
     options: Options
     tools: NotRequired[list[Tool]]
+    format: NotRequired[str | dict[str, Any]]
 
 
 class ChatLine(TypedDict, total=False):

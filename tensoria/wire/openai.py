@@ -29,6 +29,22 @@ class StreamOptions(TypedDict, total=False):
     include_usage: bool
 
 
+class JsonSchema(TypedDict):
+    """The schema of a `response_format`: compiled once already, so that it is known to be one."""
+
+    name: str
+    schema: dict[str, Any]
+    description: NotRequired[str]
+    strict: NotRequired[bool]
+
+
+class ResponseFormat(TypedDict):
+    """`response_format` of a request; `json_schema` is there with the type of that name."""
+
+    type: Literal["json_object", "json_schema"]
+    json_schema: NotRequired[JsonSchema]
+
+
 class ChatRequest(TypedDict):
     """A validated body of POST /v1/chat/completions; what the client left out is absent.
 
@@ -52,6 +68,7 @@ class ChatRequest(TypedDict):
     tools: NotRequired[list[Tool]]
     tool_choice: NotRequired[Any]
     parallel_tool_calls: NotRequired[bool]
+    response_format: NotRequired[ResponseFormat]
     user: NotRequired[str]
 
 

@@ -5,6 +5,7 @@ from tests.expectations.shapes import A, Answer, B, ByRelease, C, Refused, every
 # The gateway checks its requests itself, so most of these would be a fault of its own; still the
 # engine says 400, and a client that repeats the request does not make it better.
 _INVALID = Refused(400, "invalid_request")
+_BAD_FORMAT = Refused(400, "invalid_value", "response_format")
 _MODEL_NOT_FOUND = Refused(404, "model_not_found", "model")
 _ENGINE_ERROR = Refused(502, "engine_error")
 # A proxy's or a firewall's doing, or an address that is no Ollama: wherever the gateway asks.
@@ -35,10 +36,10 @@ EXPECTED: dict[str, ByRelease] = {
     "chat-option-type": everywhere(_INVALID),
     # invalid format: "\"xml\""; expected "json" or a valid JSON Schema object. 0.9.6 says it in
     # the first line of a stream with status 200, later ones as a 500.
-    "chat-format-bad": everywhere(_INVALID),
+    "chat-format-bad": everywhere(_BAD_FORMAT),
     # 0.9.6: invalid JSON schema in format, in the first line under 200; 0.24.0: the same as a 500;
     # 0.32.15: 400, JSON inside the string, "JSON schema conversion failed"
-    "chat-format-bad-schema": everywhere(_INVALID),
+    "chat-format-bad-schema": everywhere(_BAD_FORMAT),
     # top_logprobs must be between 0 and 20; 0.9.6 does not know the field and answers
     "chat-top-logprobs-range": {
         A: Answer(

@@ -547,3 +547,19 @@ def test_overflow_in_a_stream_names_the_context_that_is_known() -> None:
     translator.feed([b'{"error":"the input length exceeds the context length"}'])
     assert isinstance(translator.error, ContextLengthExceeded)
     assert "4096" in translator.error.message
+
+
+def test_json_object_goes_up_as_ollamas_word_for_it() -> None:
+    assert upstream(response_format={"type": "json_object"})["format"] == "json"
+
+
+def test_schema_goes_up_alone_and_in_its_order() -> None:
+    schema = {"type": "object", "properties": {"zip": {}, "city": {}}}
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema, "strict": True}}
+    found = upstream(response_format=form)["format"]
+    assert found == schema
+    assert list(found["properties"]) == ["zip", "city"]
+
+
+def test_plain_request_has_no_format() -> None:
+    assert "format" not in upstream()

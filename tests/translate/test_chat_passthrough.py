@@ -54,6 +54,13 @@ COUNTED = chunk() | {"choices": [], "usage": USAGE}
 # Requests.
 
 
+def test_response_format_is_passed_as_it_is() -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {}, "strict": True}}
+    request: Any = {"messages": [{"role": "user", "content": "hi"}], "response_format": form}
+    body = to_openai(request, model="m", max_tokens=1, temperature=0.7, progress=False)
+    assert body["response_format"] == form
+
+
 def test_whole_request() -> None:
     request: Any = {
         "model": "M",

@@ -38,6 +38,7 @@ OVERFLOW = nested(
     n_ctx=4096,
 )
 BAD, NONE = "invalid_request", None
+VALUE, FORMAT = "invalid_value", "response_format"
 
 Row = tuple[int, bytes, type[TensoriaError], str, str | None]
 ROWS: list[Row] = [
@@ -57,7 +58,7 @@ ROWS: list[Row] = [
     (400, body("invalid model name"), InvalidRequest, BAD, NONE),
     (400, body("top_logprobs must be between 0 and 20"), InvalidRequest, BAD, NONE),
     (400, body('think value "low" is not supported for this model'), InvalidRequest, BAD, NONE),
-    (400, body(nested(400, "JSON schema conversion failed: x")), InvalidRequest, BAD, NONE),
+    (400, body(nested(400, "JSON schema conversion failed: x")), InvalidRequest, VALUE, FORMAT),
     (400, body("this server cannot run this remote model"), InvalidRequest, BAD, NONE),
     (500, body('option "temperature" must be of type float32'), InvalidRequest, BAD, NONE),
     (500, body('option "stop" must be of type array'), InvalidRequest, BAD, NONE),
@@ -65,10 +66,10 @@ ROWS: list[Row] = [
         500,
         body('invalid format: "\\"xml\\""; expected "json" or a valid JSON Schema object'),
         InvalidRequest,
-        BAD,
-        NONE,
+        VALUE,
+        FORMAT,
     ),
-    (500, body("invalid JSON schema in format"), InvalidRequest, BAD, NONE),
+    (500, body("invalid JSON schema in format"), InvalidRequest, VALUE, FORMAT),
     # The model cannot do it.
     (
         400,

@@ -1,0 +1,142 @@
+"""Schemas of clients: what is compiled, what fits, and what would take too long."""
+
+from typing import Any
+
+import pytest
+
+from tensoria.translate.json_schema import MAX_OBJECTS, BadSchema, to_checker
+
+TREE = {
+    "$defs": {
+        "tree": {
+            "type": "object",
+            "properties": {"left": {"$ref": "#/$defs/tree"}, "right": {"$ref": "#/$defs/tree"}},
+            "additionalProperties": False,
+        }
+    },
+    "$ref": "#/$defs/tree",
+}
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"type": "integer", "minimum": 0}},
+    "required": ["name", "age"],
+    "additionalProperties": False,
+}
+TUPLE = {"$schema": "http://json-schema.org/draft-07/schema#", "items": [{"type": "string"}]}
+
+# (schema, text, whether it fits)
+ANSWERS: list[tuple[dict[str, Any], str, bool]] = [
+    (PERSON, '{"name": "Maria", "age": 34}', True),
+    (PERSON, '\n {"age": 34, "name": "Maria"}\n', True),
+    (PERSON, '{"name": "Maria", "age": 34.0}', True),
+    (PERSON, '{"name": "Maria"}', False),
+    (PERSON, '{"name": "Maria", "age": "34"}', False),
+    (PERSON, '{"name": "Maria", "age": -1}', False),
+    (PERSON, '{"name": "Maria", "age": 34, "zip": 4000}', False),
+    (PERSON, '{"name": "Maria", "age": 34', False),
+    (PERSON, '```json\n{"name": "Maria", "age": 34}\n```', False),
+    (PERSON, "", False),
+    ({}, "NaN", False),
+    ({}, "null", True),
+    ({}, '{"a": 1} and more', False),
+    (TREE, '{"left": {"right": {}}}', True),
+    (TREE, '{"left": {"middle": {}}}', False),
+    (TUPLE, '["a", 1]', True),
+    (TUPLE, "[1]", False),
+    ({"prefixItems": [{"type": "string"}]}, "[1]", False),
+    (
+        {"$id": "https://example.com/x", "$ref": "#/$defs/a", "$defs": {"a": {"const": 1}}},
+        "1",
+        True,
+    ),
+    ({"$defs": {"a/b~": False}, "$ref": "#/$defs/a~1b~0"}, "1", False),
+    ({"anyOf": [{"const": 1}, {"$ref": "#/anyOf/0"}]}, "1", True),
+    ({"properties": {"$id": {"type": "string"}, "$ref": {}}}, '{"$id": 1}', False),
+    ({"default": {"$ref": "http://127.0.0.1:9/", "$id": "x"}}, "1", True),
+]
+
+
+@pytest.mark.parametrize(("schema", "text", "fits"), ANSWERS)
+def test_text_fits_or_does_not(schema: dict[str, Any], text: str, fits: bool) -> None:
+    assert to_checker(schema).fits(text) is fits
+
+
+def test_equal_schemas_are_compiled_once() -> None:
+    assert to_checker({"minimum": 5}) is to_checker({"minimum": 5})
+
+
+# (what is wrong, schema, place)
+BAD: list[tuple[str, dict[str, Any], tuple[str | int, ...]]] = [
+    ("a draft that is a number", {"$schema": 5}, ("$schema",)),
+    ("draft 4", {"$schema": "http://json-schema.org/draft-04/schema#"}, ("$schema",)),
+    ("an id inside", {"not": {"$id": "x"}}, ("not", "$id")),
+    ("an anchor", {"$ref": "#x", "$defs": {"x": {"$anchor": "x"}}}, ("$ref",)),
+    ("a dynamic anchor", {"items": {"$dynamicRef": "#x"}}, ("items", "$dynamicRef")),
+    ("a reference into data", {"default": {"a": {}}, "$ref": "#/default/a"}, ("$ref",)),
+    ("a reference past a list", {"anyOf": [{}], "not": {"$ref": "#/anyOf/1"}}, ("not", "$ref")),
+    ("a reference into text", {"title": "a", "$ref": "#/title/0"}, ("$ref",)),
+    ("a pattern of names", {"patternProperties": {"(?=a)": {}}}, ("patternProperties", "(?=a)")),
+]
+
+
+@pytest.mark.parametrize(("schema", "place"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+def test_bad_schema_is_refused_at_its_place(
+    schema: dict[str, Any], place: tuple[str | int, ...]
+) -> None:
+    with pytest.raises(BadSchema) as caught:
+        to_checker(schema)
+    assert caught.value.place == place
+
+
+def chain(links: int, *, times: int = 1) -> dict[str, Any]:
+    """Each definition refers to the one before it, so many times."""
+    definitions: dict[str, Any] = {"a0": {"type": "string"}}
+    for n in range(1, links):
+        definitions[f"a{n}"] = {"allOf": [{"$ref": f"#/$defs/a{n - 1}"}] * times}
+    return {"$defs": definitions, "$ref": f"#/$defs/a{links - 1}"}
+
+
+def test_references_that_double_thirty_times_are_refused() -> None:
+    """A thousand bytes that take the validator eleven seconds for one value."""
+    with pytest.raises(BadSchema, match=f"more than {MAX_OBJECTS} objects"):
+        to_checker(chain(30, times=2))
+
+
+def test_long_chain_of_references_is_followed() -> None:
+    checker = to_checker(chain(2000))
+    assert checker.fits('"text"')
+    assert not checker.fits("1")
+
+
+def test_definitions_that_refer_to_each_other_count_once_a_reference() -> None:
+    """As generated for a language's syntax tree: everything can stand in everything."""
+    names = [f"d{n}" for n in range(40)]
+    anything = {"anyOf": [{"$ref": f"#/$defs/{name}"} for name in names]}
+    node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/any"}}}
+    schema = {"$ref": "#/$defs/any", "$defs": {"any": anything, **dict.fromkeys(names, node)}}
+    assert to_checker(schema).fits('{"next": {"next": {}}}')
+
+
+def test_recursive_alternatives_do_not_double_with_each_level() -> None:
+    """Two equal branches and an answer of 60 levels: tried one by one it would never end."""
+    schema = {"type": "object", "anyOf": [{"properties": {"x": {"$ref": "#"}}}] * 2}
+    assert not to_checker(schema).fits('{"x":' * 60 + "1" + "}" * 60)
+
+
+def test_references_in_a_circle_end() -> None:
+    schema = {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#"}}}
+    assert to_checker(schema).fits("1")
+
+
+def test_pattern_that_takes_others_for_ever_is_over_at_once() -> None:
+    """Backtracking would take two to the power of 40 000 steps."""
+    assert not to_checker({"pattern": "^(a+)+$"}).fits('"' + "a" * 40_000 + '!"')
+
+
+@pytest.mark.parametrize("levels", [64, 65, 900])
+def test_answer_may_be_nested_more_deeply_than_a_schema(levels: int) -> None:
+    assert to_checker({"items": {"$ref": "#"}}).fits("[" * levels + "]" * levels)
+
+
+def test_answer_too_deep_to_be_read_does_not_fit() -> None:
+    assert not to_checker({}).fits("[" * 100_000 + "]" * 100_000)
