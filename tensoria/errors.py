@@ -16,7 +16,8 @@
     │   ├── BackendUnavailable  503  engine_unavailable       nothing was sent yet
     │   ├── BackendOverloaded   503  overloaded               the engine's own queue is full
     │   ├── ModelLoadFailed     503  model_load_failed
-    │   └── BackendTimeout      504  timeout
+    │   ├── BackendTimeout      504  timeout
+    │   └── StructuredOutputInvalid 502 structured_output_invalid the answer misses its schema
     └── InternalError           500  internal_error           our own fault
 
 The names are those that clients know (openai-python's `_exceptions.py`); the envelope is OpenAI's
@@ -202,6 +203,13 @@ class BackendTimeout(BackendError):
 
     status = 504
     code = "timeout"
+    headers: ClassVar[dict[str, str]] = {"x-should-retry": "false"}
+
+
+class StructuredOutputInvalid(BackendError):
+    """The finished answer misses the form that was asked for. A repeat is the caller's choice."""
+
+    code = "structured_output_invalid"
     headers: ClassVar[dict[str, str]] = {"x-should-retry": "false"}
 
 

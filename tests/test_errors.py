@@ -19,6 +19,7 @@ from tensoria.errors import (
     NotFound,
     RequestError,
     RequestTooLarge,
+    StructuredOutputInvalid,
     TensoriaError,
     UnsupportedMediaType,
     UnsupportedParameter,
@@ -40,6 +41,7 @@ TREE = [
     (BackendError, 502, OURS, "engine_error", {}),
     (BackendUnavailable, 503, OURS, "engine_unavailable", {}),
     (ModelLoadFailed, 503, OURS, "model_load_failed", NO_RETRY),
+    (StructuredOutputInvalid, 502, OURS, "structured_output_invalid", NO_RETRY),
     (BackendTimeout, 504, OURS, "timeout", NO_RETRY),
     (InternalError, 500, OURS, "internal_error", {}),
 ]

@@ -17,6 +17,7 @@ from tests.expectations import (
     Completed,
     Context,
     Embedded,
+    Formed,
     ModelList,
     NotAsked,
     NotEmbedded,
@@ -58,7 +59,7 @@ def test_every_recording_has_an_expectation_and_every_expectation_a_recording() 
 
 def test_every_kind_of_expectation_is_tested_here() -> None:
     about = {ModelList, Ready, Context, Told, NotAsked}
-    tested = {Answer, Called, Refused, Broken, Completed, Embedded, NotEmbedded} | about
+    tested = {Answer, Called, Refused, Broken, Completed, Embedded, NotEmbedded, Formed} | about
     assert {type(expectation) for expectation in EXPECTATIONS.values()} == tested
 
 

@@ -7,6 +7,7 @@ asks for none of it gets the engine's own stream.
 from collections.abc import Callable
 
 from tensoria.backends.base import AnswerId, ChatStream
+from tensoria.backends.structured import StructuredStream
 from tensoria.config import Settings
 from tensoria.translate.traits import Traits
 from tensoria.wire.openai import ChatRequest
@@ -22,4 +23,8 @@ def compose(
     traits: Callable[[], Traits],
 ) -> ChatStream:
     """Open what the request needs; `traits` may ask the engine: call it only where it counts."""
+    if "response_format" in request:
+        return StructuredStream(
+            lambda attempt: open_chat(attempt, answer), request, retry=settings.structured_retry
+        )
     return open_chat(request, answer)

@@ -12,11 +12,21 @@ so does an expectation without a recording.
 | `about` | what an engine says of itself: version, models, what is loaded |
 | `completions` | answers and errors of /api/generate |
 | `tools` | chats with tools |
+| `formats` | chats that were asked for JSON |
 """
 
 import pytest
 
-from tests.expectations import about, answers, completions, embeddings, faults, refusals, tools
+from tests.expectations import (
+    about,
+    answers,
+    completions,
+    embeddings,
+    faults,
+    formats,
+    refusals,
+    tools,
+)
 from tests.expectations.shapes import (
     Answer,
     Broken,
@@ -25,6 +35,7 @@ from tests.expectations.shapes import (
     Context,
     Embedded,
     Expectation,
+    Formed,
     ModelList,
     NotAsked,
     NotEmbedded,
@@ -38,7 +49,7 @@ pytest.register_assert_rewrite("tests.expectations.checks")
 
 EXPECTATIONS: dict[tuple[str, str], Expectation] = {
     (release, name): expectation
-    for room in (answers, refusals, faults, about, completions, embeddings, tools)
+    for room in (answers, refusals, faults, about, completions, embeddings, tools, formats)
     for name, by_release in room.EXPECTED.items()
     for release, expectation in by_release.items()
 }
@@ -52,6 +63,7 @@ __all__ = [
     "Context",
     "Embedded",
     "Expectation",
+    "Formed",
     "ModelList",
     "NotAsked",
     "NotEmbedded",

@@ -142,6 +142,13 @@ class Completed:
 
 
 @dataclass(frozen=True, slots=True)
+class Formed:
+    """An answer to a client that asks for the same form as the recorded request did."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
 class NotAsked:
     """The gateway never asks this: the recording is what the fake's own answer must equal."""
 
@@ -158,6 +165,7 @@ Expectation = (
     | Context
     | Told
     | Completed
+    | Formed
     | NotAsked
 )
 ByRelease = Mapping[str, Expectation]
