@@ -40,7 +40,7 @@ _REQUEST_AT_FAULT = re.compile(r'^option "|^invalid format|^invalid JSON schema 
 # Of `format`: since 0.30 llama-server's words, which it also says to those who ask it directly.
 _SCHEMA = re.compile(
     r"^invalid format|^invalid JSON schema in format|JSON schema conversion failed"
-    r"|failed to parse grammar"
+    r"|JSON schema error at|failed to parse grammar"
 )
 # Addresses with or without a scheme, and paths of both kinds of system.
 _PRIVATE = re.compile(
