@@ -8,7 +8,7 @@ from tensoria.backends.staged import StagedStream
 from tensoria.errors import StructuredOutputInvalid
 from tensoria.translate.completion_chunks import sum_usage
 from tensoria.translate.structured import FormCheck, to_attempts
-from tensoria.wire.openai import ChatRequest, Chunk, Usage
+from tensoria.wire.openai import ChatRequest, Chunk, Timings, Usage
 
 
 class StructuredStream:
@@ -42,6 +42,11 @@ class StructuredStream:
         if not self._usages:
             return self._current.usage
         return sum_usage([*self._usages, self._current.usage])
+
+    @property
+    def timings(self) -> Timings:
+        """Return those of the attempt that runs: it is the one that answers."""
+        return self._current.timings
 
     def __iter__(self) -> Self:
         return self

@@ -92,7 +92,12 @@ class ChatSchema(Schema):
     seed = Whole(minimum=-(2**63), metadata=honoured())
     presence_penalty = Number(minimum=-2, maximum=2, metadata=honoured())
     frequency_penalty = Number(minimum=-2, maximum=2, metadata=honoured())
-    response_format = ResponseFormatField(metadata=honoured("The answer is checked."))
+    response_format = ResponseFormatField(
+        metadata=honoured(
+            "The finished answer is checked, strict or not. Ollama gets the schema alone, without "
+            "its name and description."
+        )
+    )
 
     tools = Tools(
         metadata=honoured(

@@ -115,7 +115,7 @@ class _Parts:
     def _walk(self, part: Any, place: Place, above: list[int], *, named: bool) -> None:
         """`named` says that the keys of this object are names that the client made up."""
         if len(place) > MAX_DEPTH:
-            raise BadSchema(f"more than {MAX_DEPTH} levels deep.", place)
+            raise BadSchema(f"more than {MAX_DEPTH} levels deep.")
         if isinstance(part, list):
             for index, each in enumerate(part):
                 self._walk(each, (*place, index), above, named=False)

@@ -149,7 +149,7 @@ def test_an_encoded_body_is_415(client: FlaskClient, encoding: str, status: int)
         ("stream_options", {"include_usage": 1}, "stream_options.include_usage"),
         ("tools", [{"type": "function"}], "tools[0].function"),
         ("n", 2, "n"),
-        ("response_format", {"type": "json_object"}, "response_format"),
+        ("response_format", {"type": "json"}, "response_format.type"),
     ],
 )
 def test_a_wrong_value_is_400_and_named(

@@ -36,6 +36,7 @@ class Answer:
     def __init__(self, *chunks: Chunk, reason: Any = "stop") -> None:
         self.model = "m:latest"
         self.adjusted = {"max_tokens": "8"}
+        self.timings = {"decode_ms": 2.5}
         self.closed = 0
         self._blocks = [[chunk] for chunk in chunks]
         self._blocks.append(to_last_chunks(FRAME, reason, counted(3, 2)))
@@ -173,3 +174,4 @@ def test_stream_tells_the_model_and_what_was_adjusted() -> None:
     assert iter(stream) is stream
     assert (stream.model, stream.adjusted) == ("m:latest", {"max_tokens": "8"})
     assert stream.usage is None
+    assert stream.timings == {"decode_ms": 2.5}

@@ -88,6 +88,19 @@ def test_bad_schema_is_refused_at_its_place(
     assert caught.value.place == place
 
 
+@pytest.mark.parametrize("levels", [65, 900])
+def test_schema_may_have_64_levels_and_no_more(levels: int) -> None:
+    def nested(levels: int) -> dict[str, Any]:
+        schema: dict[str, Any] = {}
+        for _ in range(levels):
+            schema = {"not": schema}
+        return schema
+
+    to_checker(nested(64))
+    with pytest.raises(BadSchema, match="more than 64 levels deep"):
+        to_checker(nested(levels))
+
+
 def chain(links: int, *, times: int = 1) -> dict[str, Any]:
     """Each definition refers to the one before it, so many times."""
     definitions: dict[str, Any] = {"a0": {"type": "string"}}
