@@ -6,7 +6,8 @@ from typing import Any
 from marshmallow import ValidationError, fields, missing
 
 from tensoria.schemas.base import kind
-from tensoria.translate.json_schema import BadSchema, to_checker
+from tensoria.translate.json_schema import to_checker
+from tensoria.translate.schema_parts import BadSchema
 from tensoria.wire.openai import JsonSchema, ResponseFormat
 
 # OpenAI requires a name; servers that clients also know do not.

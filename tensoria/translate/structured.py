@@ -103,7 +103,7 @@ class FormCheck:
     def _fail(self) -> None:
         asked = "the schema of" if self._format["type"] == "json_schema" else "the form of"
         self.error = StructuredOutputInvalid(
-            f"The model's answer misses {asked} response_format. Another model, a simpler schema, "
-            "or an example in the messages may help.",
+            f"The model's answer misses {asked} response_format, or is too long to be checked. "
+            "Another model, a simpler schema, or an example in the messages may help.",
             param="response_format",
         )

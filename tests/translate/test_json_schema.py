@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tensoria.translate.json_schema import MAX_OBJECTS, BadSchema, to_checker
+from tensoria.translate.json_schema import to_checker
+from tensoria.translate.schema_parts import MAX_PARTS, BadSchema
 
 TREE = {
     "$defs": {
@@ -111,7 +112,7 @@ def chain(links: int, *, times: int = 1) -> dict[str, Any]:
 
 def test_references_that_double_thirty_times_are_refused() -> None:
     """A thousand bytes that take the validator eleven seconds for one value."""
-    with pytest.raises(BadSchema, match=f"more than {MAX_OBJECTS} objects"):
+    with pytest.raises(BadSchema, match=f"more than {MAX_PARTS} parts"):
         to_checker(chain(30, times=2))
 
 
@@ -149,6 +150,50 @@ def test_pattern_that_takes_others_for_ever_is_over_at_once() -> None:
 @pytest.mark.parametrize("levels", [64, 65, 900])
 def test_answer_may_be_nested_more_deeply_than_a_schema(levels: int) -> None:
     assert to_checker({"items": {"$ref": "#"}}).fits("[" * levels + "]" * levels)
+
+
+# Each would keep the worker for seconds: (what is large, schema)
+LARGE: list[tuple[str, dict[str, Any]]] = [
+    ("many patterns", {"allOf": [{"pattern": f"a{n}"} for n in range(1001)]}),
+    ("many patterns of names", {"patternProperties": {f"a{n}": {} for n in range(1001)}}),
+    (
+        "one pattern, referred to often",
+        {
+            "$defs": {"a": {"pattern": "a"}},
+            "allOf": [{"$ref": "#/$defs/a"} for _ in range(1001)],
+        },
+    ),
+    ("large patterns", {"allOf": [{"pattern": rf"\p{{L}}{{9}}{n}"} for n in range(200)]}),
+    ("many values", {"enum": list(range(MAX_PARTS))}),
+    ("many nested values", {"enum": [{"a": n} for n in range(2000)]}),
+    ("a large constant", {"const": {"a": list(range(2000))}}),
+]
+
+
+@pytest.mark.parametrize("schema", [row[1] for row in LARGE], ids=[row[0] for row in LARGE])
+def test_schema_that_is_too_large_is_refused(schema: dict[str, Any]) -> None:
+    with pytest.raises(BadSchema):
+        to_checker(schema)
+
+
+def test_patterns_of_usual_size_are_taken() -> None:
+    patterns = [r"^.{1,200}$", r"^[\w.+-]{1,64}@[\w-]{1,63}$", r"^\d{4}-\d{2}-\d{2}$"]
+    schema = {"anyOf": [{"pattern": pattern} for pattern in patterns * 40]}
+    assert to_checker(schema).fits('"2026-11-23"')
+
+
+def test_answer_too_long_for_its_schema_does_not_fit() -> None:
+    """Five thousand values against five thousand alternatives took a quarter of a second."""
+    schema = {"items": {"not": {"anyOf": [{"const": n} for n in range(5000)]}}}
+    assert to_checker(schema).fits('["a"' + ',"a"' * 1000 + "]")
+    assert not to_checker(schema).fits('["a"' + ',"a"' * 50_000 + "]")
+
+
+def test_text_too_long_for_its_patterns_does_not_fit() -> None:
+    """A large pattern that begins anywhere took a tenth of a millisecond for each letter."""
+    schema = {"not": {"pattern": "(a|ba?b?){400}[!b]c?$"}}
+    assert to_checker(schema).fits('"' + "ac" * 5_000 + '"')
+    assert not to_checker(schema).fits('"' + "ac" * 500_000 + '"')
 
 
 def test_answer_too_deep_to_be_read_does_not_fit() -> None:
