@@ -8,7 +8,7 @@ from marshmallow import ValidationError, fields, missing
 from tensoria.schemas.base import kind
 from tensoria.translate.json_schema import to_checker
 from tensoria.translate.schema_parts import BadSchema
-from tensoria.wire.openai import JsonSchema, ResponseFormat
+from tensoria.wire.response_format import JsonSchema, ResponseFormat
 
 # OpenAI requires a name; servers that clients also know do not.
 NAME = "answer"

@@ -2,6 +2,7 @@
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+from tensoria.wire.response_format import ResponseFormat as ResponseFormat
 from tensoria.wire.tools import Tool as Tool
 from tensoria.wire.tools import ToolCall as ToolCall
 from tensoria.wire.tools import ToolCallDelta as ToolCallDelta
@@ -27,22 +28,6 @@ class StreamOptions(TypedDict, total=False):
     """`stream_options` of a request."""
 
     include_usage: bool
-
-
-class JsonSchema(TypedDict):
-    """The schema of a `response_format`: compiled once already, so that it is known to be one."""
-
-    name: str
-    schema: dict[str, Any]
-    description: NotRequired[str]
-    strict: NotRequired[bool]
-
-
-class ResponseFormat(TypedDict):
-    """`response_format` of a request; `json_schema` is there with the type of that name."""
-
-    type: Literal["json_object", "json_schema"]
-    json_schema: NotRequired[JsonSchema]
 
 
 class ChatRequest(TypedDict):

@@ -22,6 +22,7 @@ from tests.fake_ollama import (
     done_line,
     error_line,
     hang,
+    model_entry,
     stream,
 )
 
@@ -245,6 +246,53 @@ def test_plain_chat_of_a_retrying_service_streams_at_once(
     assert role["choices"][0]["delta"]["role"] == "assistant"
     assert text["choices"][0]["delta"]["content"] == "Hel"
     assert "error" in last
+
+
+# With tools beside the schema.
+
+
+@pytest.fixture
+def with_tools(asked: Hello, fake: FakeOllama) -> Hello:
+    """A request for a city, or for a call that finds one."""
+    fake.models = [model_entry(capabilities=("completion", "tools"))]
+    function = {"name": "find", "parameters": {"type": "object", "properties": {}}}
+    return {**asked, "tools": [{"type": "function", "function": function}]}
+
+
+@STREAMING
+def test_call_wins_over_the_schema(
+    client: FlaskClient, fake: FakeOllama, with_tools: Hello, streaming: bool
+) -> None:
+    call = {"function": {"name": "find", "arguments": {}}}
+    fake.script("/api/chat", stream([chat_line("", tool_calls=[call]), done_line()]))
+    response = client.post(PATH, json={**with_tools, "stream": streaming})
+    assert response.status_code == 200
+    assert '"finish_reason":"tool_calls"' in response.text
+    (sent,) = chats(fake)
+    assert "format" not in sent
+    assert sent["tools"]
+
+
+@STREAMING
+def test_answer_beside_tools_is_made_again_without_them(
+    client: FlaskClient, fake: FakeOllama, with_tools: Hello, streaming: bool
+) -> None:
+    fake.script("/api/chat", answer("It is Porto."), answer(GOOD))
+    response = client.post(PATH, json={**with_tools, "stream": streaming})
+    assert content(response, streaming=streaming) == GOOD
+    _, second = chats(fake)
+    assert second["format"] == CITY
+    assert "tools" not in second
+
+
+def test_tools_that_may_not_be_called_leave_the_answer_to_the_schema(
+    client: FlaskClient, fake: FakeOllama, with_tools: Hello
+) -> None:
+    fake.script("/api/chat", answer(GOOD))
+    response = client.post(PATH, json={**with_tools, "tool_choice": "none"})
+    assert content(response, streaming=False) == GOOD
+    (sent,) = chats(fake)
+    assert sent["format"] == CITY
 
 
 # Engines that cannot, and schemas that they do not know.
