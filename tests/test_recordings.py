@@ -18,6 +18,7 @@ from tests.expectations import (
     Context,
     Embedded,
     Formed,
+    Forced,
     ModelList,
     NotAsked,
     NotEmbedded,
@@ -59,7 +60,9 @@ def test_every_recording_has_an_expectation_and_every_expectation_a_recording() 
 
 def test_every_kind_of_expectation_is_tested_here() -> None:
     about = {ModelList, Ready, Context, Told, NotAsked}
-    tested = {Answer, Called, Refused, Broken, Completed, Embedded, NotEmbedded, Formed} | about
+    embedded = {Embedded, NotEmbedded}
+    answered = {Answer, Called, Completed, Forced, Formed, Refused, Broken}
+    tested = answered | embedded | about
     assert {type(expectation) for expectation in EXPECTATIONS.values()} == tested
 
 

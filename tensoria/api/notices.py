@@ -33,7 +33,7 @@ class Notices:
             response.headers["X-Tensoria-Ignored"] = to_header(self.ignored)
             record().fields["ignored"] = len(self.ignored)
         if adjusted:
-            changes = to_header([f"{name}={value}" for name, value in adjusted.items()])
+            changes = to_changes(adjusted)
             response.headers["X-Tensoria-Adjusted"] = changes
             record().fields["adjusted"] = changes
         if timings:
@@ -60,6 +60,11 @@ def to_server_timing(timings: Timings) -> str:
         for name, value in timings.items()
         if name.endswith("_ms")
     )
+
+
+def to_changes(adjusted: Mapping[str, str]) -> str:
+    """Return what was adjusted as the header and the log line have it."""
+    return to_header([f"{name}={value}" for name, value in adjusted.items()])
 
 
 def to_header(names: Sequence[str]) -> str:

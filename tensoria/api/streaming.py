@@ -15,7 +15,7 @@ from flask import Response, request
 
 from tensoria.api.error_handlers import internal_error
 from tensoria.api.json import json_response
-from tensoria.api.notices import Notices
+from tensoria.api.notices import Notices, to_changes
 from tensoria.api.record import Record, record
 from tensoria.api.services import Client, client
 from tensoria.backends.base import AnswerStream, AnyChunk
@@ -120,6 +120,9 @@ def _note(current: Record, stream: AnswerStream[AnyChunk]) -> None:
     if stream.usage:
         current.fields["prompt_tokens"] = stream.usage["prompt_tokens"]
         current.fields["completion_tokens"] = stream.usage["completion_tokens"]
+    if stream.adjusted:
+        # Some of it is only known when the headers of a stream have left.
+        current.fields["adjusted"] = to_changes(stream.adjusted)
 
 
 class Turn:

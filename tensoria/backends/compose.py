@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from tensoria.backends.base import AnswerId, ChatStream
 from tensoria.backends.structured import StructuredStream
+from tensoria.backends.tool_calls import open_with_tools
 from tensoria.config import Settings
 from tensoria.translate.traits import Traits
 from tensoria.wire.openai import ChatRequest
@@ -23,8 +24,14 @@ def compose(
     traits: Callable[[], Traits],
 ) -> ChatStream:
     """Open what the request needs; `traits` may ask the engine: call it only where it counts."""
+
+    def open_one(request: ChatRequest, answer: AnswerId) -> ChatStream:
+        if "tools" in request:
+            return open_with_tools(open_chat, request, answer, settings, traits)
+        return open_chat(request, answer)
+
     if "response_format" in request:
         return StructuredStream(
-            lambda attempt: open_chat(attempt, answer), request, retry=settings.structured_retry
+            lambda attempt: open_one(attempt, answer), request, retry=settings.structured_retry
         )
-    return open_chat(request, answer)
+    return open_one(request, answer)

@@ -58,5 +58,6 @@ def _note(support: Support) -> str:
     if support.since:
         notes.append(f"From Ollama {'.'.join(map(str, support.since))} on.")
     if support.needs:
-        notes.append(f"The model needs the capability `{support.needs}`.")
+        unless = f", unless `{support.unless}` is sent" if support.unless else ""
+        notes.append(f"The model needs the capability `{support.needs}`{unless}.")
     return " ".join(filter(None, notes))

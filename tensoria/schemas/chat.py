@@ -102,12 +102,22 @@ class ChatSchema(Schema):
     tools = Tools(
         metadata=honoured(
             "Functions; other kinds of tools are left out. Where the model's template has no place "
-            "for tools, llama.cpp's server would drop them without a word.",
+            "for tools, llama.cpp's server would drop them without a word. A call that the model "
+            "writes as text becomes a call (TOOL_RESCUE).",
             needs="tools",
+            unless="tool_choice",
         )
     )
-    tool_choice = ToolChoice(metadata=support("refused", LATER, openai="honoured"))
-    parallel_tool_calls = ParallelCalls(metadata=support("refused", LATER, openai="honoured"))
+    tool_choice = ToolChoice(
+        metadata=support(
+            "emulated",
+            "A forced call is generated to a schema, and stop strings do not end it.",
+            openai="honoured",
+        )
+    )
+    parallel_tool_calls = ParallelCalls(
+        metadata=support("emulated", "Of several calls, the first is kept.", openai="honoured")
+    )
 
     user = Text(metadata=ignored("Nothing is kept of it.", changes=False))
     metadata = Taken({}, metadata=ignored("Nothing is stored.", changes=False))

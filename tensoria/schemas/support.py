@@ -24,7 +24,7 @@ class Support:
 
     `changes` tells whether an answer that ignores the field is another answer. `since` is the first
     Ollama that takes it, `needs` the capability that a model must not be known to lack; without
-    either the field is refused.
+    either the field is refused. Beside the field that `unless` names, it counts as honoured.
     """
 
     ollama: Level
@@ -34,6 +34,7 @@ class Support:
     changes: bool
     since: Version | None = None
     needs: str | None = None
+    unless: str | None = None
 
     def level(self, traits: Traits) -> Level:
         """Return the level for one model of one engine."""
@@ -81,10 +82,12 @@ def support(
     changes: bool = True,
     since: Version | None = None,
     needs: str | None = None,
+    unless: str | None = None,
 ) -> Metadata:
     """Return a field's metadata; the first level is Ollama's, the others follow it if not given."""
     llamacpp = llamacpp or level
-    return {"support": Support(level, llamacpp, openai or llamacpp, note, changes, since, needs)}
+    engines = (level, llamacpp, openai or llamacpp)
+    return {"support": Support(*engines, note, changes, since, needs, unless)}
 
 
 def honoured(note: str = "", **options: Any) -> Metadata:
@@ -116,7 +119,11 @@ def narrow(
     strict mode an ignored field that changes the answer is refused, and so is one that OpenAI does
     not have: nobody knows what it would have changed.
     """
-    present = sorted(loaded.request.keys() & _depending(schema))
+    present = sorted(
+        name
+        for name in loaded.request.keys() & _depending(schema)
+        if _table(schema)[name].unless not in loaded.request
+    )
     names = set(loaded.ignored)
     for name in present:
         if _table(schema)[name].never:

@@ -74,6 +74,7 @@ class ChatRequest(TypedDict):
     shift: bool
     keep_alive: str | int | float
     options: Options
+    format: NotRequired[str | dict[str, Any]]
     tools: NotRequired[list[Tool]]
     format: NotRequired[str | dict[str, Any]]
 

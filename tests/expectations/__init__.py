@@ -11,6 +11,7 @@ so does an expectation without a recording.
 | `embeddings` | /api/embed |
 | `about` | what an engine says of itself: version, models, what is loaded |
 | `completions` | answers and errors of /api/generate |
+| `forced` | answers under the schema of a forced call |
 | `tools` | chats with tools |
 | `formats` | chats that were asked for JSON |
 """
@@ -24,6 +25,7 @@ from tests.expectations import (
     embeddings,
     faults,
     formats,
+    forced,
     refusals,
     tools,
 )
@@ -36,6 +38,7 @@ from tests.expectations.shapes import (
     Embedded,
     Expectation,
     Formed,
+    Forced,
     ModelList,
     NotAsked,
     NotEmbedded,
@@ -49,7 +52,17 @@ pytest.register_assert_rewrite("tests.expectations.checks")
 
 EXPECTATIONS: dict[tuple[str, str], Expectation] = {
     (release, name): expectation
-    for room in (answers, refusals, faults, about, completions, embeddings, tools, formats)
+    for room in (
+        about,
+        answers,
+        completions,
+        embeddings,
+        faults,
+        forced,
+        formats,
+        refusals,
+        tools,
+    )
     for name, by_release in room.EXPECTED.items()
     for release, expectation in by_release.items()
 }
@@ -64,6 +77,7 @@ __all__ = [
     "Embedded",
     "Expectation",
     "Formed",
+    "Forced",
     "ModelList",
     "NotAsked",
     "NotEmbedded",

@@ -149,6 +149,16 @@ class Formed:
 
 
 @dataclass(frozen=True, slots=True)
+class Forced:
+    """An answer under the schema of a forced call: this call, with these counts of tokens."""
+
+    name: str
+    arguments: str
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class NotAsked:
     """The gateway never asks this: the recording is what the fake's own answer must equal."""
 
@@ -166,6 +176,7 @@ Expectation = (
     | Told
     | Completed
     | Formed
+    | Forced
     | NotAsked
 )
 ByRelease = Mapping[str, Expectation]

@@ -34,6 +34,7 @@ class Body(Schema):
     elsewhere = Taken(metadata=support("refused", "Biases need logits.", llamacpp="honoured"))
     recent = Taken(metadata=honoured(since=(0, 30, 0)))
     able = Taken(metadata=honoured(needs="tools"))
+    otherwise = Taken(metadata=honoured(needs="tools", unless="kept"))
 
 
 def told(*names: str, traits: Traits = OLLAMA, strict: bool = False) -> tuple[str, ...]:
@@ -92,6 +93,11 @@ def test_field_that_a_release_does_not_know_is_refused_with_the_release() -> Non
     assert told("recent", traits=Traits("ollama", "m", (0, 30, 0))) == ()
     assert told("recent", traits=Traits("ollama", "m")) == ()
     assert told("recent", traits=Traits("openai", "m")) == ()
+
+
+def test_capability_does_not_count_beside_the_field_that_makes_it_needless() -> None:
+    assert refusal("otherwise").param == "otherwise"
+    assert told("otherwise", "kept") == ()
 
 
 def test_field_that_the_model_cannot_serve_is_refused_with_the_capability() -> None:
