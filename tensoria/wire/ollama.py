@@ -76,7 +76,6 @@ class ChatRequest(TypedDict):
     options: Options
     format: NotRequired[str | dict[str, Any]]
     tools: NotRequired[list[Tool]]
-    format: NotRequired[str | dict[str, Any]]
 
 
 class ChatLine(TypedDict, total=False):
