@@ -10,8 +10,8 @@ from typing import Any, cast
 import orjson
 
 from tensoria.errors import BackendError, TensoriaError
-from tensoria.translate import timings
-from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks, to_usage
+from tensoria.translate import timings, usages
+from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks
 from tensoria.translate.errors import to_stream_error
 from tensoria.translate.structured import to_format
 from tensoria.translate.tools import OllamaCalls, to_ollama_history, to_ollama_tools
@@ -152,12 +152,6 @@ def token_limit(
     return limit, {}
 
 
-def usage_of(line: dict[str, Any]) -> Usage:
-    """Return the counts of an answer's last line; what was cached, releases after 0.32.15 tell."""
-    cached = line.get("prompt_eval_cached_count")
-    return to_usage(line.get("prompt_eval_count"), line.get("eval_count"), cached)
-
-
 class ToChunks:
     """Ollama's NDJSON lines to OpenAI's chunks.
 
@@ -249,6 +243,6 @@ class ToChunks:
             reason = "tool_calls"
         self._open(chunks)
         self.finished = True
-        self.usage = usage_of(line)
+        self.usage = usages.from_ollama(line)
         self.timings = timings.from_ollama(line)
         chunks.extend(to_last_chunks(self._frame, reason, self.usage))

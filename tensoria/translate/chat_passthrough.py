@@ -11,10 +11,10 @@ from typing import Any, cast
 import orjson
 
 from tensoria.errors import BackendError, TensoriaError
-from tensoria.translate import timings
+from tensoria.translate import timings, usages
 from tensoria.translate.call_deltas import CallPieces
 from tensoria.translate.chat import fold_roles
-from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks, to_usage
+from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks
 from tensoria.translate.errors import to_stream_error
 from tensoria.wire.openai import (
     ChatRequest,
@@ -73,21 +73,6 @@ def _without_name(message: Message) -> dict[str, Any]:
     return {key: value for key, value in message.items() if key not in ("name", "tool_call_id")}
 
 
-def usage_of(event: dict[str, Any]) -> Usage | None:
-    """Return the counts of an event, if it has them.
-
-    llama.cpp's server tells what was cached in `timings`, the others where OpenAI does.
-    """
-    usage = event.get("usage")
-    if not isinstance(usage, dict):
-        return None
-    details, told = usage.get("prompt_tokens_details"), event.get("timings")
-    cached = details.get("cached_tokens") if isinstance(details, dict) else None
-    if cached is None and isinstance(told, dict):
-        cached = told.get("cache_n")
-    return to_usage(usage.get("prompt_tokens"), usage.get("completion_tokens"), cached)
-
-
 class FromOpenAI:
     """An engine's events to chunks of ours: one id, one finish chunk, then usage.
 
@@ -132,7 +117,7 @@ class FromOpenAI:
             return
         if "timings" in event:
             self.timings = timings.from_llama_cpp(event["timings"])
-        self.usage = usage_of(event) or self.usage
+        self.usage = usages.from_openai(event) or self.usage
         if event.get("prompt_progress") is not None:
             return
         choices = event.get("choices") or []

@@ -10,8 +10,8 @@ from typing import Any, cast
 import orjson
 
 from tensoria.errors import BackendError, TensoriaError
-from tensoria.translate import timings
-from tensoria.translate.chat import to_options, usage_of
+from tensoria.translate import timings, usages
+from tensoria.translate.chat import to_options
 from tensoria.translate.chunks import Frame
 from tensoria.translate.completion_chunks import TextAnswer, of_prompt
 from tensoria.translate.errors import to_stream_error
@@ -114,6 +114,6 @@ class ToTextChunks:
             self.error = BackendError("The engine ended the answer without a reason.")
             return
         self.finished = True
-        self.usage = usage_of(line)
+        self.usage = usages.from_ollama(line)
         self.timings = timings.from_ollama(line)
         self._answer.finish(reason, chunks)

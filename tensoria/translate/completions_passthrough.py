@@ -10,8 +10,8 @@ from typing import Any, cast
 import orjson
 
 from tensoria.errors import BackendError, TensoriaError, UnsupportedParameter
-from tensoria.translate import timings
-from tensoria.translate.chat_passthrough import PASSED, usage_of
+from tensoria.translate import timings, usages
+from tensoria.translate.chat_passthrough import PASSED
 from tensoria.translate.chunks import Frame
 from tensoria.translate.completion_chunks import TextAnswer, of_prompt
 from tensoria.translate.errors import to_stream_error
@@ -89,7 +89,7 @@ class FromOpenAIText:
             return
         if "timings" in event:
             self.timings = timings.from_llama_cpp(event["timings"])
-        self.usage = usage_of(event) or self.usage
+        self.usage = usages.from_openai(event) or self.usage
         if event.get("prompt_progress") is not None:
             return
         choices = event.get("choices") or []

@@ -6,11 +6,12 @@ import orjson
 import pytest
 
 from tensoria.translate.chat import ToChunks
-from tensoria.translate.chat_passthrough import FromOpenAI, usage_of
+from tensoria.translate.chat_passthrough import FromOpenAI
 from tensoria.translate.chunks import Frame
 from tensoria.translate.completion_chunks import sum_usage
 from tensoria.translate.completions import ToTextChunks
 from tensoria.translate.completions_passthrough import FromOpenAIText
+from tensoria.translate.usages import from_openai
 from tensoria.wire.openai import Usage
 
 FRAME = Frame(id="x", created=7, model="m")
@@ -64,7 +65,7 @@ def test_ollama_tells_it_on_the_last_line(told: dict[str, Any], expected: Usage)
 def test_an_openai_engine_tells_it_in_its_usage_or_its_timings(
     event: dict[str, Any], expected: Usage | None
 ) -> None:
-    assert usage_of(event) == expected
+    assert from_openai(event) == expected
 
 
 def test_an_event_after_the_usage_does_not_take_it_away() -> None:
