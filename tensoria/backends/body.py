@@ -29,7 +29,12 @@ class Body:
     """
 
     def __init__(
-        self, response: requests.Response, *, deadline: float, idle_seconds: float
+        self,
+        response: requests.Response,
+        *,
+        deadline: float,
+        idle_seconds: float,
+        keep: bool = True,
     ) -> None:
         self.status = response.status_code
         self._response = response
@@ -41,6 +46,7 @@ class Body:
         self._sock = self._http.fp.raw._sock if self._http.fp is not None else None
         self._deadline: float | None = deadline
         self._idle_seconds = idle_seconds
+        self._keep = keep
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -82,18 +88,18 @@ class Body:
         return b"".join(parts)
 
     def close(self, *, drain: bool = False) -> None:
-        """Give the connection back if the body was read to its end, else cut it.
+        """Give the connection back if the body was read to its end and it is kept, else cut it.
 
         `drain` says that nothing but the end of the framing is missing, and waits for it shortly.
         """
         if self._closed:
             return
-        if drain and not self._at_end():
+        if drain and self._keep and not self._at_end():
             self._set_timeout(LAST_CHUNK_SECONDS)
             with suppress(BackendError):
                 self.read()
         self._closed = True
-        if self._at_end():
+        if self._keep and self._at_end():
             self._http.close()
             self._response.raw.release_conn()
         else:

@@ -2,6 +2,7 @@
 
 What llama.cpp's server does differently was found by running it (build 11549): it takes any model
 name, ends a request only while it streams, and holds one of its HTTP threads for each open stream.
+After a stream it often closes the connection without a word: each stream has one of its own.
 """
 
 import threading
@@ -191,6 +192,7 @@ class OpenAIBackend:
             payload,
             first_seconds=settings.timeout_seconds,
             idle_seconds=settings.stream_idle_timeout_seconds,
+            keep=not progress,
         )
         if body.status != 200:
             with body:
@@ -223,6 +225,7 @@ class OpenAIBackend:
             payload,
             first_seconds=settings.timeout_seconds,
             idle_seconds=settings.stream_idle_timeout_seconds,
+            keep=not is_llama_cpp(entry),
         )
         if body.status != 200:
             with body:

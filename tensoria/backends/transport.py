@@ -56,16 +56,24 @@ class Transport:
             self._headers["Authorization"] = f"Bearer {api_key}".encode()
 
     def open(
-        self, path: str, payload: object, *, first_seconds: float, idle_seconds: float
+        self,
+        path: str,
+        payload: object,
+        *,
+        first_seconds: float,
+        idle_seconds: float,
+        keep: bool = True,
     ) -> Body:
         """POST `payload` as JSON and return the open body once the head has come.
+
+        `keep` says that the connection may be used again.
 
         The first token has to come within `first_seconds` of now, and each receive after it
         within `idle_seconds`. Raises BackendUnavailable, BackendTimeout or BackendError.
         """
         deadline = time.monotonic() + first_seconds
         response = self._send("POST", path, payload, first_seconds)
-        return Body(response, deadline=deadline, idle_seconds=idle_seconds)
+        return Body(response, deadline=deadline, idle_seconds=idle_seconds, keep=keep)
 
     def json(
         self, method: str, path: str, payload: object = None, *, seconds: float
