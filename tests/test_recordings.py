@@ -19,6 +19,7 @@ from tests.expectations import (
     Embedded,
     Forced,
     Formed,
+    Judged,
     ModelList,
     NotAsked,
     NotEmbedded,
@@ -61,7 +62,7 @@ def test_every_recording_has_an_expectation_and_every_expectation_a_recording() 
 def test_every_kind_of_expectation_is_tested_here() -> None:
     about = {ModelList, Ready, Context, Told, NotAsked}
     embedded = {Embedded, NotEmbedded}
-    answered = {Answer, Called, Completed, Forced, Formed, Refused, Broken}
+    answered = {Answer, Called, Completed, Forced, Formed, Judged, Refused, Broken}
     tested = answered | embedded | about
     assert {type(expectation) for expectation in EXPECTATIONS.values()} == tested
 

@@ -21,10 +21,12 @@ from tensoria.backends.stream import MAX_ERROR_BYTES, MAX_LINE_BYTES, EngineStre
 from tensoria.backends.transport import DryTransport, Transport
 from tensoria.config import Settings
 from tensoria.errors import TensoriaError
-from tensoria.translate.chat import ToChunks, to_ollama, token_limit, wants_usage
+from tensoria.translate.chat import to_ollama, token_limit, wants_usage
+from tensoria.translate.chat_logprobs import to_chunks
 from tensoria.translate.chunks import Frame
 from tensoria.translate.completion_chunks import of_prompt
-from tensoria.translate.completions import ToTextChunks, echoed, to_generate
+from tensoria.translate.completion_logprobs import to_text_chunks
+from tensoria.translate.completions import echoed, to_generate
 from tensoria.translate.errors import to_error
 from tensoria.translate.traits import Traits, to_version
 from tensoria.wire import ollama
@@ -106,7 +108,7 @@ class OllamaBackend:
             lambda body: self._refused(body, entry["name"]),
             may_cut=settings.context_overflow == "truncate",
         )
-        translator = ToChunks(frame, context=settings.context_length)
+        translator = to_chunks(request)(frame, context=settings.context_length)
         return EngineStream(
             body,
             LineDecoder(MAX_LINE_BYTES),
@@ -174,7 +176,7 @@ class OllamaBackend:
             may_cut=settings.context_overflow == "truncate"
             and (index == 0 or not request.get("stream")),
         )
-        translator = ToTextChunks(
+        translator = to_text_chunks(request)(
             frame, index=index, echo=echoed(request, prompt), context=settings.context_length
         )
         decoder = LineDecoder(MAX_LINE_BYTES)

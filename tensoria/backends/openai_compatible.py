@@ -24,11 +24,13 @@ from tensoria.backends.transport import AnyTransport, DryTransport, Transport
 from tensoria.config import Settings
 from tensoria.errors import BackendOverloaded, ModelNotFound
 from tensoria.translate.chat import token_limit, wants_usage
-from tensoria.translate.chat_passthrough import FromOpenAI, to_openai
+from tensoria.translate.chat_logprobs import from_openai
+from tensoria.translate.chat_passthrough import to_openai
 from tensoria.translate.chunks import Frame
 from tensoria.translate.completion_chunks import of_prompt
+from tensoria.translate.completion_logprobs import from_openai_text
 from tensoria.translate.completions import echoed
-from tensoria.translate.completions_passthrough import FromOpenAIText, to_openai_completion
+from tensoria.translate.completions_passthrough import to_openai_completion
 from tensoria.translate.errors import to_error
 from tensoria.translate.fingerprint import to_identity
 from tensoria.translate.traits import Traits
@@ -113,7 +115,8 @@ class OpenAIBackend:
             return self._continue(request, index, frame, entry)
 
         return self._holding_a_thread(
-            entry, lambda: PromptStream(open_one, len(request["prompt"]), frame)
+            entry,
+            lambda: PromptStream(open_one, len(request["prompt"]), frame),
         )
 
     def embed(self, request: EmbeddingRequest) -> Embedded:
@@ -200,7 +203,7 @@ class OpenAIBackend:
         return EngineStream(
             body,
             EventDecoder(MAX_LINE_BYTES),
-            FromOpenAI(frame),
+            from_openai(request)(frame),
             model=model,
             adjusted=adjusted,
         )
@@ -230,7 +233,7 @@ class OpenAIBackend:
         if body.status != 200:
             with body:
                 raise of_prompt(to_error(body.status, body.read_all(MAX_ERROR_BYTES)))
-        translator = FromOpenAIText(frame, index=index, echo=echoed(request, prompt))
+        translator = from_openai_text(request)(frame, index=index, echo=echoed(request, prompt))
         decoder = EventDecoder(MAX_LINE_BYTES)
         return EngineStream(body, decoder, translator, model=model, adjusted=adjusted)
 

@@ -30,7 +30,13 @@ class AnyTransport(Protocol):
     """What a client of an engine needs of its transport."""
 
     def open(
-        self, path: str, payload: object, *, first_seconds: float, idle_seconds: float
+        self,
+        path: str,
+        payload: object,
+        *,
+        first_seconds: float,
+        idle_seconds: float,
+        keep: bool = True,
     ) -> Body: ...
 
     def json(
@@ -117,7 +123,13 @@ class DryTransport:
         self._transport = transport
 
     def open(
-        self, path: str, payload: object, *, first_seconds: float, idle_seconds: float
+        self,
+        path: str,
+        payload: object,
+        *,
+        first_seconds: float,
+        idle_seconds: float,
+        keep: bool = True,
     ) -> NoReturn:
         """Raise what would have been sent."""
         raise Explained(path, payload)

@@ -11,6 +11,11 @@ from tensoria.schemas.base import Flag, Loaded, Number, Taken, Text, Whole, kind
 from tensoria.schemas.base import load as load_body
 from tensoria.schemas.messages import Messages, ignored_in_messages, settle_history
 from tensoria.schemas.response_format import ResponseFormatField, ignored_in_format
+from tensoria.schemas.sampling import (
+    Logprobs,
+    TopLogprobs,
+    check_logprobs,
+)
 from tensoria.schemas.support import honoured, ignored, refused, support
 from tensoria.schemas.tools import ToolChoice, Tools, ignored_in_tools, settle
 from tensoria.wire.completions import CompletionRequest
@@ -20,6 +25,9 @@ from tensoria.wire.openai import ChatRequest, StreamOptions
 MAX_STOPS = 64
 LATER = "Not yet: leave it out."
 _OF_TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
+
+# The first Ollama that tells them; before it the fields would be ignored.
+LOGPROBS_SINCE = (0, 12, 11)
 
 
 class Stop(fields.Field[list[str]]):
@@ -118,6 +126,12 @@ class ChatSchema(Schema):
     parallel_tool_calls = ParallelCalls(
         metadata=support("emulated", "Of several calls, the first is kept.", openai="honoured")
     )
+    logit_bias = Taken({}, metadata=refused(LATER))
+    logprobs = Logprobs(
+        metadata=honoured("Of the answer's text, not of thoughts.", since=LOGPROBS_SINCE)
+    )
+    top_logprobs = TopLogprobs(metadata=honoured("With logprobs.", since=LOGPROBS_SINCE))
+    n = Taken(1, metadata=refused(LATER))
 
     user = Text(metadata=ignored("Nothing is kept of it.", changes=False))
     metadata = Taken({}, metadata=ignored("Nothing is stored.", changes=False))
@@ -138,11 +152,7 @@ class ChatSchema(Schema):
     modalities = Taken(["text"], metadata=refused("The models speak text."))
     function_call = Taken("none", "auto", metadata=refused("Send tool_choice."))
     functions = Taken([], metadata=refused("Send tools."))
-    logit_bias = Taken({}, metadata=refused(LATER))
-    logprobs = Taken(False, metadata=refused(LATER))
-    n = Taken(1, metadata=refused(LATER))
     reasoning_effort = Taken("medium", metadata=refused(LATER))
-    top_logprobs = Taken(0, metadata=refused(LATER))
 
     # Extensions of local engines.
     chat_template_kwargs = Taken({}, metadata=refused(LATER))
@@ -160,6 +170,7 @@ def load(body: object) -> Loaded[ChatRequest]:
     """Check a parsed body; raises InvalidRequest or UnsupportedParameter naming the field."""
     loaded = load_body(ChatSchema, body)
     request: ChatRequest = loaded.request
+    check_logprobs(request)
     raw: Any = body
     names = {*loaded.ignored, *ignored_in_messages(raw["messages"])}
     names |= settle_history(request["messages"])

@@ -12,11 +12,17 @@ from tensoria.schemas.base import Flag, Loaded, Number, Taken, Text, Whole, kind
 from tensoria.schemas.base import load as load_body
 from tensoria.schemas.chat import (
     LATER,
+    LOGPROBS_SINCE,
     MAX_STOPS,
     Stop,
     StreamOptionsField,
     TokenLimit,
     ignored_stream_options,
+)
+from tensoria.schemas.sampling import (
+    MOST_TEXT_LOGPROBS,
+    check_text_logprobs,
+    settle_best_of,
 )
 from tensoria.schemas.support import honoured, ignored, refused, support
 from tensoria.wire.completions import CompletionRequest
@@ -98,13 +104,20 @@ class CompletionSchema(Schema):
     seed = Whole(minimum=-(2**63), metadata=honoured())
     presence_penalty = Number(minimum=-2, maximum=2, metadata=honoured())
     frequency_penalty = Number(minimum=-2, maximum=2, metadata=honoured())
+    logit_bias = Taken({}, metadata=refused(LATER))
+    logprobs = Whole(
+        minimum=0,
+        maximum=MOST_TEXT_LOGPROBS,
+        metadata=honoured("Of the answer's text, not of its prompt.", since=LOGPROBS_SINCE),
+    )
+    n = Taken(1, metadata=refused(LATER))
     user = Text(metadata=ignored("Nothing is kept of it.", changes=False))
 
-    # `best_of` has to be `n` at least.
-    best_of = Taken(1, metadata=refused("No engine ranks its answers."))
-    logit_bias = Taken({}, metadata=refused(LATER))
-    logprobs = Taken(metadata=refused(LATER))
-    n = Taken(1, metadata=refused(LATER))
+    best_of = Whole(
+        minimum=0,
+        maximum=20,
+        metadata=refused("No engine ranks its answers; as large as n it asks for no more."),
+    )
 
     # Extensions: ours, and the chat's name for the limit, because every spelling of it binds.
     raw = Flag(
@@ -134,6 +147,8 @@ def load(body: object) -> Loaded[CompletionRequest]:
             "'raw' must not be true beside 'suffix': the model's template says how to fill a gap.",
             param="raw",
         )
+    check_text_logprobs(request)
+    settle_best_of(request)
     if "stream_options" not in request:
         return loaded
     raw: Any = body

@@ -73,6 +73,9 @@ def to_ollama(
         body["tools"] = to_ollama_tools(request["tools"], version)
     if "response_format" in request:
         body["format"] = to_format(request["response_format"])
+    if "logprobs" in request:
+        body["logprobs"] = True
+        body["top_logprobs"] = request.get("top_logprobs", 0)
     return body
 
 

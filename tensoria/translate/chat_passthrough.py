@@ -63,6 +63,10 @@ def to_openai(
         body |= {name: fields[name] for name in _OF_TOOLS if name in fields}
     if progress:
         body["return_progress"] = True
+    if "logprobs" in fields:
+        body["logprobs"] = True
+        # Asked for none, llama.cpp tells nothing of the chosen token either.
+        body["top_logprobs"] = max(1, fields.get("top_logprobs", 0))
     return body
 
 

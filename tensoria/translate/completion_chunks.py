@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from tensoria.errors import BackendError, ContextLengthExceeded, TensoriaError
 from tensoria.translate.chunks import Frame
-from tensoria.wire.completions import TextChoice, TextChunk, TextCompletion
+from tensoria.translate.logprobs import no_text_logprobs
+from tensoria.wire.completions import TextChoice, TextChunk, TextCompletion, TextLogprobs
 from tensoria.wire.openai import FinishReason, Usage
 
 
@@ -40,20 +41,29 @@ def to_usage_chunks(frame: Frame, usage: Usage | None) -> list[TextChunk]:
     return [chunk]
 
 
-def sum_usage(usages: Iterable[Usage | None]) -> Usage | None:
-    """Return the counts of several runs as one; None when one of them told nothing."""
+def sum_usage(usages: Iterable[Usage | None], *, choices: int = 1) -> Usage | None:
+    """Return the counts of several runs as one; None when one of them told nothing.
+
+    `choices` runs in a row are of one prompt, which OpenAI counts once.
+    """
     total: Usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
-    cached = 0
-    for usage in usages:
+    for index, usage in enumerate(usages):
         if usage is None:
             return None
-        total["prompt_tokens"] += usage["prompt_tokens"]
+        if index % choices == 0:
+            _add_prompt(total, usage)
         total["completion_tokens"] += usage["completion_tokens"]
-        total["total_tokens"] += usage["total_tokens"]
-        if "prompt_tokens_details" in usage:
-            cached += usage["prompt_tokens_details"]["cached_tokens"]
-            total["prompt_tokens_details"] = {"cached_tokens": cached}
+    total["total_tokens"] = total["prompt_tokens"] + total["completion_tokens"]
     return total
+
+
+def _add_prompt(total: Usage, usage: Usage) -> None:
+    total["prompt_tokens"] += usage["prompt_tokens"]
+    if "prompt_tokens_details" in usage:
+        cached = usage["prompt_tokens_details"]["cached_tokens"]
+        if "prompt_tokens_details" in total:
+            cached += total["prompt_tokens_details"]["cached_tokens"]
+        total["prompt_tokens_details"] = {"cached_tokens": cached}
 
 
 def of_prompt(error: TensoriaError) -> TensoriaError:
@@ -104,7 +114,17 @@ class _Parts:
     def __init__(self) -> None:
         self.text: list[str] = []
         self.reasoning: list[str] = []
+        self.logprobs: TextLogprobs | None = None
         self.finish_reason: FinishReason | None = None
+
+    def add(self, told: TextLogprobs) -> None:
+        """Add what is told of further tokens."""
+        if self.logprobs is None:
+            self.logprobs = no_text_logprobs()
+        self.logprobs["tokens"] += told["tokens"]
+        self.logprobs["token_logprobs"] += told["token_logprobs"]
+        self.logprobs["top_logprobs"] += told["top_logprobs"]
+        self.logprobs["text_offset"] += told["text_offset"]
 
 
 class ToTextCompletion:
@@ -124,6 +144,8 @@ class ToTextCompletion:
                 parts = self._parts.setdefault(choice["index"], _Parts())
                 parts.text.append(choice["text"])
                 parts.reasoning.append(choice.get("reasoning_content", ""))
+                if choice["logprobs"] is not None:
+                    parts.add(choice["logprobs"])
                 parts.finish_reason = choice["finish_reason"] or parts.finish_reason
 
     def completion(self) -> TextCompletion:
@@ -149,7 +171,7 @@ def _to_choice(index: int, parts: _Parts) -> TextChoice:
     choice: TextChoice = {
         "index": index,
         "text": "".join(parts.text),
-        "logprobs": None,
+        "logprobs": parts.logprobs,
         "finish_reason": parts.finish_reason,
     }
     if reasoning := "".join(parts.reasoning):

@@ -53,6 +53,9 @@ def to_generate(
     }
     if "suffix" in request:
         body["suffix"] = request["suffix"]
+    if "logprobs" in request:
+        body["logprobs"] = True
+        body["top_logprobs"] = request["logprobs"]
     return body
 
 

@@ -49,6 +49,9 @@ def to_openai_completion(
     body["stream_options"] = {"include_usage": True}
     if llama_cpp:
         body["return_progress"] = True
+    if "logprobs" in fields:
+        # As for a chat, llama.cpp tells nothing when it is asked for 0.
+        body["logprobs"] = max(1, fields["logprobs"])
     return body
 
 

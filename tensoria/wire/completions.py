@@ -32,7 +32,21 @@ class CompletionRequest(TypedDict):
     seed: NotRequired[int]
     presence_penalty: NotRequired[float]
     frequency_penalty: NotRequired[float]
+    logprobs: NotRequired[int]
     user: NotRequired[str]
+
+
+class TextLogprobs(TypedDict):
+    """Log probabilities in the older form: lists of one length, an entry a token.
+
+    `top_logprobs` has the likeliest tokens and the chosen one; `text_offset` is where the token
+    begins in the choice's text, in characters.
+    """
+
+    tokens: list[str]
+    token_logprobs: list[float]
+    top_logprobs: list[dict[str, float]]
+    text_offset: list[int]
 
 
 class TextChunkChoice(TypedDict):
@@ -40,7 +54,7 @@ class TextChunkChoice(TypedDict):
 
     index: int
     text: str
-    logprobs: None
+    logprobs: TextLogprobs | None
     finish_reason: FinishReason | None
     reasoning_content: NotRequired[str]
 
@@ -62,11 +76,11 @@ class TextChunk(TypedDict):
 
 
 class TextChoice(TypedDict):
-    """One finished choice: the continuation of the prompt with the same index."""
+    """One finished choice: a continuation of a prompt, in the order of the prompts."""
 
     index: int
     text: str
-    logprobs: None
+    logprobs: TextLogprobs | None
     finish_reason: FinishReason
     reasoning_content: NotRequired[str]
 
@@ -100,3 +114,5 @@ class GenerateRequest(TypedDict):
     shift: bool
     keep_alive: str | int | float
     options: Options
+    logprobs: NotRequired[bool]
+    top_logprobs: NotRequired[int]

@@ -76,6 +76,22 @@ class ChatRequest(TypedDict):
     options: Options
     format: NotRequired[str | dict[str, Any]]
     tools: NotRequired[list[Tool]]
+    logprobs: NotRequired[bool]
+    top_logprobs: NotRequired[int]
+
+
+class TopLogprob(TypedDict):
+    """A token and its log probability; `bytes` are what it stands for, whole letters or not."""
+
+    token: str
+    logprob: float
+    bytes: NotRequired[list[int]]
+
+
+class TokenLogprob(TopLogprob):
+    """A token of the answer (0.12.11 and later); without `top_logprobs` if none were asked for."""
+
+    top_logprobs: NotRequired[list[TopLogprob]]
 
 
 class ChatLine(TypedDict, total=False):
@@ -87,6 +103,7 @@ class ChatLine(TypedDict, total=False):
     done_reason: str
     prompt_eval_count: int
     eval_count: int
+    logprobs: list[TokenLogprob]
     error: str
 
 

@@ -54,6 +54,8 @@ class ChatRequest(TypedDict):
     tool_choice: NotRequired[Any]
     parallel_tool_calls: NotRequired[bool]
     response_format: NotRequired[ResponseFormat]
+    logprobs: NotRequired[bool]
+    top_logprobs: NotRequired[int]
     user: NotRequired[str]
 
 

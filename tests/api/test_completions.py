@@ -155,7 +155,9 @@ def test_an_error_of_the_second_prompt(
         ({"prompt": [1, 2, 3]}, "prompt"),
         ({"n": 2}, "n"),
         ({"best_of": 3}, "best_of"),
-        ({"logprobs": 1}, "logprobs"),
+        ({"logprobs": 6}, "logprobs"),
+        ({"logprobs": 0, "echo": True}, "echo"),
+        ({"logit_bias": {"7": 1}}, "logit_bias"),
         ({"suffix": "x", "raw": True}, "raw"),
     ],
 )

@@ -14,6 +14,7 @@ so does an expectation without a recording.
 | `forced` | answers under the schema of a forced call |
 | `tools` | chats with tools |
 | `formats` | chats that were asked for JSON |
+| `logprobs` | answers with log probabilities, of either |
 """
 
 import pytest
@@ -26,6 +27,7 @@ from tests.expectations import (
     faults,
     forced,
     formats,
+    logprobs,
     refusals,
     tools,
 )
@@ -60,9 +62,11 @@ EXPECTATIONS: dict[tuple[str, str], Expectation] = {
         faults,
         forced,
         formats,
+        logprobs,
         refusals,
         tools,
     )
+    for room in (answers, refusals, faults, about, completions, embeddings, logprobs)
     for name, by_release in room.EXPECTED.items()
     for release, expectation in by_release.items()
 }
@@ -78,6 +82,7 @@ __all__ = [
     "Expectation",
     "Forced",
     "Formed",
+    "Judged",
     "ModelList",
     "NotAsked",
     "NotEmbedded",

@@ -14,8 +14,6 @@ EXPECTED: dict[str, ByRelease] = {
         B: Completed(Answer("This phrase can be interpreted in various ways", "length", 23, 8)),
         C: Completed(Answer("The sky is a metaphorical expression that refers", "length", 23, 8)),
     },
-    # Log probabilities that nobody asked for are not passed on; 0.9.6 does not know them.
-    "generate-logprobs": everywhere(Completed(Answer(" a canvas", "length", 3, 2))),
     # done_reason "load", although there was a prompt: "stop" with no text would be a lie.
     "generate-empty-prompt": everywhere(Completed(Refused(502, "engine_error"))),
     # 0.9.6 cuts the prompt whatever `truncate` says: 4096 tokens of it are left.

@@ -159,6 +159,18 @@ class Forced:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """What is made of an answer with log probabilities, for a request with these fields.
+
+    For each token its text, its log probability, and those of the likeliest in its place.
+    """
+
+    asked: dict[str, object]
+    outcome: Answer | Refused
+    tokens: tuple[tuple[str, float, dict[str, float]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class NotAsked:
     """The gateway never asks this: the recording is what the fake's own answer must equal."""
 
@@ -177,6 +189,7 @@ Expectation = (
     | Completed
     | Formed
     | Forced
+    | Judged
     | NotAsked
 )
 ByRelease = Mapping[str, Expectation]

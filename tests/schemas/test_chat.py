@@ -77,6 +77,7 @@ TAKEN = [
     ("stop", [str(n) for n in range(64)], [str(n) for n in range(64)]),
     ("user", "somebody", "somebody"),
     ("response_format", {"type": "json_object"}, {"type": "json_object"}),
+    ("logprobs", True, True),
 ]
 
 # (field, value, param)
@@ -126,6 +127,12 @@ REFUSED = [
     ("user", 5, "user"),
     ("response_format", "json", "response_format"),
     ("response_format", {}, "response_format.type"),
+    ("logprobs", 1, "logprobs"),
+    ("logprobs", "true", "logprobs"),
+    ("top_logprobs", 1, "top_logprobs"),
+    ("top_logprobs", 21, "top_logprobs"),
+    ("top_logprobs", -1, "top_logprobs"),
+    ("top_logprobs", True, "top_logprobs"),
 ]
 
 # OpenAI's own defaults, and the empty forms that clients send for "not used".
@@ -156,14 +163,12 @@ NEVER = [
     ("audio", {"voice": "alloy", "format": "wav"}),
     ("function_call", {"name": "f"}),
     ("functions", [{"name": "f"}]),
-    ("logit_bias", {"50256": -100}),
-    ("logprobs", True),
-    ("modalities", ["text", "audio"]),
     ("n", 2),
     ("n", True),
     ("n", 0),
     ("reasoning_effort", "high"),
-    ("top_logprobs", 5),
+    ("logit_bias", {"50256": -100}),
+    ("modalities", ["text", "audio"]),
     ("keep_alive", "5m"),
     ("think", True),
     ("top_k", 40),
@@ -296,6 +301,26 @@ def test_unknown_field_may_be_nested_deeply() -> None:
 def test_field_that_is_taken_may_be_nested_deeply(name: str) -> None:
     nested = orjson.loads(b'{"a":' * 900 + b"1" + b"}" * 900)
     assert request(**{name: nested}) == {name: nested}
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_alternatives_are_taken_beside_log_probabilities(count: int) -> None:
+    assert request(logprobs=True, top_logprobs=count) == {"logprobs": True, "top_logprobs": count}
+
+
+@pytest.mark.parametrize("told", [{}, {"logprobs": False}, {"logprobs": None}])
+def test_alternatives_without_log_probabilities_are_refused(told: dict[str, Any]) -> None:
+    error = refused(top_logprobs=2, **told)
+    assert (error.param, error.code) == ("top_logprobs", "invalid_value")
+
+
+@pytest.mark.parametrize("name", ["logprobs", "top_logprobs"])
+def test_log_probabilities_are_refused_where_the_release_has_none(name: str) -> None:
+    loaded = load(body(logprobs=True, top_logprobs=1))
+    del loaded.request["logprobs" if name == "top_logprobs" else "top_logprobs"]  # type: ignore[misc]
+    with pytest.raises(UnsupportedParameter, match=r"needs Ollama 0\.12\.11") as caught:
+        narrow(ChatSchema, loaded, lambda: Traits("ollama", "m", (0, 12, 10)), strict=False)
+    assert caught.value.param == name
 
 
 def test_deep_nesting_in_place_of_a_value_is_refused() -> None:

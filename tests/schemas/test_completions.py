@@ -56,6 +56,8 @@ TAKEN = [
     ("presence_penalty", -2, -2),
     ("frequency_penalty", 2, 2),
     ("user", "somebody", "somebody"),
+    ("logprobs", 0, 0),
+    ("logprobs", 5, 5),
 ]
 
 # (field, value, param)
@@ -88,16 +90,18 @@ REFUSED = [
     ("presence_penalty", -2.1, "presence_penalty"),
     ("frequency_penalty", 2.1, "frequency_penalty"),
     ("user", 5, "user"),
+    ("logprobs", 6, "logprobs"),
+    ("logprobs", -1, "logprobs"),
+    ("logprobs", True, "logprobs"),
+    ("best_of", 0, "best_of"),
+    ("best_of", 21, "best_of"),
+    ("best_of", True, "best_of"),
 ]
 
 NEVER = [
     ("best_of", 2),
-    ("best_of", 0),
     ("logit_bias", {"50256": -100}),
-    ("logprobs", 0),
-    ("logprobs", 5),
     ("n", 2),
-    ("n", True),
     ("keep_alive", "5m"),
     ("min_p", 0.1),
     ("options", {"num_ctx": 4096}),
@@ -197,6 +201,12 @@ def test_raw_beside_a_suffix_is_refused() -> None:
     """Ollama would leave out the suffix without a word."""
     assert refused(suffix="b", raw=True).param == "raw"
     assert request(suffix="b", raw=False) == {"suffix": "b", "raw": False}
+
+
+def test_log_probabilities_of_an_echoed_prompt_are_refused() -> None:
+    """They would be the reason to ask for both, and nothing tells them."""
+    assert refused(echo=True, logprobs=0).param == "echo"
+    assert request(echo=False, logprobs=0) == {"echo": False, "logprobs": 0}
 
 
 def test_what_has_no_effect_is_told_in_order() -> None:

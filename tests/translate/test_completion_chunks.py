@@ -57,6 +57,24 @@ def test_usage_of_several_runs_is_their_sum() -> None:
     assert USAGE["total_tokens"] == 29
 
 
+def test_prompt_of_several_choices_is_counted_once() -> None:
+    """Two prompts with two choices each."""
+    other: Usage = {"prompt_tokens": 4, "completion_tokens": 1, "total_tokens": 5}
+    assert sum_usage([USAGE, USAGE, other, other], choices=2) == {
+        "prompt_tokens": 30,
+        "completion_tokens": 8,
+        "total_tokens": 38,
+    }
+
+
+def test_what_the_cache_held_is_counted_with_its_prompt() -> None:
+    cached: Usage = {**USAGE, "prompt_tokens_details": {"cached_tokens": 20}}
+    total = sum_usage([cached, cached, USAGE, USAGE, cached, cached], choices=2)
+    assert total is not None
+    assert total["prompt_tokens"] == 78
+    assert total["prompt_tokens_details"] == {"cached_tokens": 40}
+
+
 def test_sum_with_an_unknown_part_is_unknown() -> None:
     assert sum_usage([USAGE, None]) is None
 

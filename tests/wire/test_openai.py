@@ -39,6 +39,11 @@ SHAPES: list[tuple[Any, dict[str, Any], set[str]]] = [
         TEXT["choices"]["items"]["properties"],
         {"reasoning_content"},
     ),
+    (
+        completions.TextLogprobs,
+        TEXT["choices"]["items"]["properties"]["logprobs"]["anyOf"][0]["properties"],
+        set(),
+    ),
     (completions.TextCompletion, TEXT, set()),
     (completions.TextChoice, TEXT["choices"]["items"]["properties"], {"reasoning_content"}),
     (openai.Usage, CONTRACT["CompletionUsage"]["properties"], set()),
