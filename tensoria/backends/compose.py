@@ -5,8 +5,10 @@ asks for none of it gets the engine's own stream.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from tensoria.backends.base import AnswerId, ChatStream
+from tensoria.backends.choices import ChoiceStream, each_choice
 from tensoria.backends.structured import StructuredStream
 from tensoria.backends.tool_calls import open_with_tools
 from tensoria.config import Settings
@@ -24,6 +26,20 @@ def compose(
     traits: Callable[[], Traits],
 ) -> ChatStream:
     """Open what the request needs; `traits` may ask the engine: call it only where it counts."""
+    if "n" in request:
+        alone = each_choice(request, settings.max_choices)
+        return ChoiceStream(
+            lambda index: compose(
+                # Another name for each, because ids of calls are made from it.
+                open_chat,
+                alone[index],
+                replace(answer, id=f"{answer.id}-{index}"),
+                settings,
+                traits,
+            ),
+            len(alone),
+            answer.id,
+        )
 
     def open_one(request: ChatRequest, answer: AnswerId) -> ChatStream:
         if "tools" in request:

@@ -14,7 +14,7 @@ from tensoria.backends.ollama_embeddings import embed
 from tensoria.backends.ollama_listing import OllamaListing
 from tensoria.backends.ollama_models import OllamaModels
 from tensoria.backends.ollama_status import fetch_status
-from tensoria.backends.prompts import PromptStream
+from tensoria.backends.prompts import PromptStream, each_run
 from tensoria.backends.recent import Recent
 from tensoria.backends.status import Status
 from tensoria.backends.stream import MAX_ERROR_BYTES, MAX_LINE_BYTES, EngineStream
@@ -119,13 +119,14 @@ class OllamaBackend:
 
     def complete(self, request: CompletionRequest, answer: AnswerId) -> PromptStream:
         """See `Backend.complete`."""
+        runs = each_run(request, self._settings.max_choices)
         entry = self._models.resolve(request.get("model"))
         frame = self._frame(request, answer, entry)
 
         def open_one(index: int) -> EngineStream[TextChunk]:
-            return self._continue(request, index, frame, entry)
+            return self._continue(runs[index], index, frame, entry)
 
-        return PromptStream(open_one, len(request["prompt"]), frame)
+        return PromptStream(open_one, len(runs), frame, choices=request.get("n", 1))
 
     def embed(self, request: EmbeddingRequest) -> Embedded:
         """See `Backend.embed`."""
@@ -150,7 +151,7 @@ class OllamaBackend:
     def _continue(
         self, request: CompletionRequest, index: int, frame: Frame, entry: ollama.ModelEntry
     ) -> EngineStream[TextChunk]:
-        settings, model, prompt = self._settings, entry["name"], request["prompt"][index]
+        settings, model, prompt = self._settings, entry["name"], request["prompt"][0]
         max_tokens, adjusted = token_limit(
             request, default=settings.max_tokens, ceiling=self._most_tokens(model)
         )

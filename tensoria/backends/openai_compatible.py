@@ -17,7 +17,7 @@ from tensoria.backends.framing import EventDecoder
 from tensoria.backends.llama_cpp import LlamaCppProps
 from tensoria.backends.openai_embeddings import embed, how_to_get
 from tensoria.backends.openai_models import OpenAIModels, is_llama_cpp
-from tensoria.backends.prompts import PromptStream
+from tensoria.backends.prompts import PromptStream, each_run
 from tensoria.backends.status import Status, dead_ends, hidden
 from tensoria.backends.stream import MAX_ERROR_BYTES, MAX_LINE_BYTES, EngineStream
 from tensoria.backends.transport import AnyTransport, DryTransport, Transport
@@ -108,15 +108,16 @@ class OpenAIBackend:
 
     def complete(self, request: CompletionRequest, answer: AnswerId) -> PromptStream:
         """See `Backend.complete`."""
+        runs = each_run(request, self._settings.max_choices)
         entry = self._models.resolve(request.get("model"))
         frame = self._frame(request, answer, entry)
 
         def open_one(index: int) -> EngineStream[TextChunk]:
-            return self._continue(request, index, frame, entry)
+            return self._continue(runs[index], index, frame, entry)
 
         return self._holding_a_thread(
             entry,
-            lambda: PromptStream(open_one, len(request["prompt"]), frame),
+            lambda: PromptStream(open_one, len(runs), frame, choices=request.get("n", 1)),
         )
 
     def embed(self, request: EmbeddingRequest) -> Embedded:
@@ -211,7 +212,7 @@ class OpenAIBackend:
     def _continue(
         self, request: CompletionRequest, index: int, frame: Frame, entry: dict[str, Any]
     ) -> EngineStream[TextChunk]:
-        settings, model, prompt = self._settings, entry["id"], request["prompt"][index]
+        settings, model, prompt = self._settings, entry["id"], request["prompt"][0]
         max_tokens, adjusted = token_limit(
             request, default=settings.max_tokens, ceiling=settings.max_tokens_limit
         )

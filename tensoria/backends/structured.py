@@ -62,6 +62,7 @@ class StructuredStream:
             missed.close()
             self._current = self._open()
             self._usages.append(missed.usage)
+            self.adjusted = self._current.adjusted
             return []
         if self._usages:
             self._sum(chunks)

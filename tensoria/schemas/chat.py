@@ -12,6 +12,7 @@ from tensoria.schemas.base import load as load_body
 from tensoria.schemas.messages import Messages, ignored_in_messages, settle_history
 from tensoria.schemas.response_format import ResponseFormatField, ignored_in_format
 from tensoria.schemas.sampling import (
+    Choices,
     Logprobs,
     TopLogprobs,
     check_logprobs,
@@ -28,6 +29,10 @@ _OF_TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
 
 # The first Ollama that tells them; before it the fields would be ignored.
 LOGPROBS_SINCE = (0, 12, 11)
+ONE_BY_ONE = (
+    "Up to MAX_CHOICES, one after the other with a seed each (the client's, and those after it); "
+    "usage counts the prompt once."
+)
 
 
 class Stop(fields.Field[list[str]]):
@@ -131,7 +136,7 @@ class ChatSchema(Schema):
         metadata=honoured("Of the answer's text, not of thoughts.", since=LOGPROBS_SINCE)
     )
     top_logprobs = TopLogprobs(metadata=honoured("With logprobs.", since=LOGPROBS_SINCE))
-    n = Taken(1, metadata=refused(LATER))
+    n = Choices(metadata=support("emulated", ONE_BY_ONE))
 
     user = Text(metadata=ignored("Nothing is kept of it.", changes=False))
     metadata = Taken({}, metadata=ignored("Nothing is stored.", changes=False))

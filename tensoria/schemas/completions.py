@@ -14,6 +14,7 @@ from tensoria.schemas.chat import (
     LATER,
     LOGPROBS_SINCE,
     MAX_STOPS,
+    ONE_BY_ONE,
     Stop,
     StreamOptionsField,
     TokenLimit,
@@ -21,6 +22,7 @@ from tensoria.schemas.chat import (
 )
 from tensoria.schemas.sampling import (
     MOST_TEXT_LOGPROBS,
+    Choices,
     check_text_logprobs,
     settle_best_of,
 )
@@ -110,7 +112,7 @@ class CompletionSchema(Schema):
         maximum=MOST_TEXT_LOGPROBS,
         metadata=honoured("Of the answer's text, not of its prompt.", since=LOGPROBS_SINCE),
     )
-    n = Taken(1, metadata=refused(LATER))
+    n = Choices(metadata=support("emulated", ONE_BY_ONE))
     user = Text(metadata=ignored("Nothing is kept of it.", changes=False))
 
     best_of = Whole(

@@ -33,6 +33,7 @@ class CompletionRequest(TypedDict):
     presence_penalty: NotRequired[float]
     frequency_penalty: NotRequired[float]
     logprobs: NotRequired[int]
+    n: NotRequired[int]
     user: NotRequired[str]
 
 

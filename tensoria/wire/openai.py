@@ -56,6 +56,7 @@ class ChatRequest(TypedDict):
     response_format: NotRequired[ResponseFormat]
     logprobs: NotRequired[bool]
     top_logprobs: NotRequired[int]
+    n: NotRequired[int]
     user: NotRequired[str]
 
 

@@ -153,7 +153,7 @@ def test_an_error_of_the_second_prompt(
         ({"prompt": ""}, "prompt"),
         ({"prompt": None}, "prompt"),
         ({"prompt": [1, 2, 3]}, "prompt"),
-        ({"n": 2}, "n"),
+        ({"n": 5}, "n"),
         ({"best_of": 3}, "best_of"),
         ({"logprobs": 6}, "logprobs"),
         ({"logprobs": 0, "echo": True}, "echo"),

@@ -148,7 +148,7 @@ def test_an_encoded_body_is_415(client: FlaskClient, encoding: str, status: int)
         ("stream_options", [], "stream_options"),
         ("stream_options", {"include_usage": 1}, "stream_options.include_usage"),
         ("tools", [{"type": "function"}], "tools[0].function"),
-        ("n", 2, "n"),
+        ("n", 0, "n"),
         ("response_format", {"type": "json"}, "response_format.type"),
     ],
 )

@@ -92,12 +92,13 @@ def _asks_for_usage(kwargs: dict[str, Any]) -> bool | None:
 
 
 def _asks_for_choices(kwargs: dict[str, Any]) -> int | None:
-    """Count the prompts of the request; None when its body is not plain JSON."""
+    """Count the request's prompts, times `n`; None when its body is not plain JSON."""
     request = kwargs.get("json")
     if not isinstance(request, dict):
         return None
-    prompt = request.get("prompt")
-    return len(prompt) if isinstance(prompt, list) else 1
+    prompt, count = request.get("prompt"), request.get("n")
+    each = count if isinstance(count, int) else 1
+    return each * len(prompt) if isinstance(prompt, list) else each
 
 
 class _Judged:

@@ -78,6 +78,8 @@ TAKEN = [
     ("user", "somebody", "somebody"),
     ("response_format", {"type": "json_object"}, {"type": "json_object"}),
     ("logprobs", True, True),
+    ("n", 2, 2),
+    ("n", 128.0, 128),
 ]
 
 # (field, value, param)
@@ -133,6 +135,11 @@ REFUSED = [
     ("top_logprobs", 21, "top_logprobs"),
     ("top_logprobs", -1, "top_logprobs"),
     ("top_logprobs", True, "top_logprobs"),
+    ("n", 0, "n"),
+    ("n", 129, "n"),
+    ("n", True, "n"),
+    ("n", 1.5, "n"),
+    ("n", "2", "n"),
 ]
 
 # OpenAI's own defaults, and the empty forms that clients send for "not used".

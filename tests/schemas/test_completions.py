@@ -58,6 +58,7 @@ TAKEN = [
     ("user", "somebody", "somebody"),
     ("logprobs", 0, 0),
     ("logprobs", 5, 5),
+    ("n", 2, 2),
 ]
 
 # (field, value, param)
@@ -93,6 +94,8 @@ REFUSED = [
     ("logprobs", 6, "logprobs"),
     ("logprobs", -1, "logprobs"),
     ("logprobs", True, "logprobs"),
+    ("n", 0, "n"),
+    ("n", True, "n"),
     ("best_of", 0, "best_of"),
     ("best_of", 21, "best_of"),
     ("best_of", True, "best_of"),
@@ -101,7 +104,6 @@ REFUSED = [
 NEVER = [
     ("best_of", 2),
     ("logit_bias", {"50256": -100}),
-    ("n", 2),
     ("keep_alive", "5m"),
     ("min_p", 0.1),
     ("options", {"num_ctx": 4096}),
@@ -207,6 +209,23 @@ def test_log_probabilities_of_an_echoed_prompt_are_refused() -> None:
     """They would be the reason to ask for both, and nothing tells them."""
     assert refused(echo=True, logprobs=0).param == "echo"
     assert request(echo=False, logprobs=0) == {"echo": False, "logprobs": 0}
+
+
+@pytest.mark.parametrize("best_of", [1, 3])
+def test_best_of_that_asks_for_no_more_than_n_passes(best_of: int) -> None:
+    assert request(n=3, best_of=best_of) == {"n": 3}
+
+
+def test_best_of_below_n_is_refused() -> None:
+    error = refused(n=3, best_of=2)
+    assert (error.param, error.code) == ("best_of", "invalid_value")
+
+
+def test_best_of_above_n_is_refused_by_name() -> None:
+    loaded = load(body(n=3, best_of=4))
+    with pytest.raises(UnsupportedParameter, match="ranks") as caught:
+        narrow(CompletionSchema, loaded, asked_in_vain, strict=False)
+    assert caught.value.param == "best_of"
 
 
 def test_what_has_no_effect_is_told_in_order() -> None:
