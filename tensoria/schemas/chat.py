@@ -13,6 +13,7 @@ from tensoria.schemas.messages import Messages, ignored_in_messages, settle_hist
 from tensoria.schemas.response_format import ResponseFormatField, ignored_in_format
 from tensoria.schemas.sampling import (
     Choices,
+    LogitBias,
     Logprobs,
     TopLogprobs,
     check_logprobs,
@@ -29,6 +30,7 @@ _OF_TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
 
 # The first Ollama that tells them; before it the fields would be ignored.
 LOGPROBS_SINCE = (0, 12, 11)
+NO_BIAS = "Ollama's API has no place for it."
 ONE_BY_ONE = (
     "Up to MAX_CHOICES, one after the other with a seed each (the client's, and those after it); "
     "usage counts the prompt once."
@@ -131,7 +133,7 @@ class ChatSchema(Schema):
     parallel_tool_calls = ParallelCalls(
         metadata=support("emulated", "Of several calls, the first is kept.", openai="honoured")
     )
-    logit_bias = Taken({}, metadata=refused(LATER))
+    logit_bias = LogitBias(metadata=support("refused", NO_BIAS, llamacpp="honoured"))
     logprobs = Logprobs(
         metadata=honoured("Of the answer's text, not of thoughts.", since=LOGPROBS_SINCE)
     )

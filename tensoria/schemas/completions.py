@@ -14,6 +14,7 @@ from tensoria.schemas.chat import (
     LATER,
     LOGPROBS_SINCE,
     MAX_STOPS,
+    NO_BIAS,
     ONE_BY_ONE,
     Stop,
     StreamOptionsField,
@@ -23,6 +24,7 @@ from tensoria.schemas.chat import (
 from tensoria.schemas.sampling import (
     MOST_TEXT_LOGPROBS,
     Choices,
+    LogitBias,
     check_text_logprobs,
     settle_best_of,
 )
@@ -106,7 +108,7 @@ class CompletionSchema(Schema):
     seed = Whole(minimum=-(2**63), metadata=honoured())
     presence_penalty = Number(minimum=-2, maximum=2, metadata=honoured())
     frequency_penalty = Number(minimum=-2, maximum=2, metadata=honoured())
-    logit_bias = Taken({}, metadata=refused(LATER))
+    logit_bias = LogitBias(metadata=support("refused", NO_BIAS, llamacpp="honoured"))
     logprobs = Whole(
         minimum=0,
         maximum=MOST_TEXT_LOGPROBS,

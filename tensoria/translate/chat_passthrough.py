@@ -33,6 +33,7 @@ PASSED = (
     "seed",
     "presence_penalty",
     "frequency_penalty",
+    "logit_bias",
     "response_format",
 )
 _OF_TOOLS = ("tools", "tool_choice", "parallel_tool_calls")

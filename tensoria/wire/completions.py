@@ -32,6 +32,7 @@ class CompletionRequest(TypedDict):
     seed: NotRequired[int]
     presence_penalty: NotRequired[float]
     frequency_penalty: NotRequired[float]
+    logit_bias: NotRequired[dict[str, float]]
     logprobs: NotRequired[int]
     n: NotRequired[int]
     user: NotRequired[str]

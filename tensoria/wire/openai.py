@@ -54,6 +54,7 @@ class ChatRequest(TypedDict):
     tool_choice: NotRequired[Any]
     parallel_tool_calls: NotRequired[bool]
     response_format: NotRequired[ResponseFormat]
+    logit_bias: NotRequired[dict[str, float]]
     logprobs: NotRequired[bool]
     top_logprobs: NotRequired[int]
     n: NotRequired[int]

@@ -79,6 +79,7 @@ def test_a_later_choice_that_fails_is_an_event_of_a_stream(
         ({"n": 0}, "n", "between 1"),
         ({"top_logprobs": 2}, "top_logprobs", "only allowed when 'logprobs'"),
         ({"logprobs": True, "top_logprobs": 21}, "top_logprobs", "between 0 and 20"),
+        ({"logit_bias": {"7": 1}}, "logit_bias", "no place for it"),
     ],
 )
 @pytest.mark.parametrize("streamed", [True, False])

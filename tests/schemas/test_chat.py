@@ -80,6 +80,7 @@ TAKEN = [
     ("logprobs", True, True),
     ("n", 2, 2),
     ("n", 128.0, 128),
+    ("logit_bias", {"50256": -100, "7": 100, "0": 0.5}, {"50256": -100, "7": 100, "0": 0.5}),
 ]
 
 # (field, value, param)
@@ -140,6 +141,16 @@ REFUSED = [
     ("n", True, "n"),
     ("n", 1.5, "n"),
     ("n", "2", "n"),
+    ("logit_bias", [], "logit_bias"),
+    ("logit_bias", "50256", "logit_bias"),
+    ("logit_bias", {"hello": 1}, "logit_bias"),
+    ("logit_bias", {"-1": 1}, "logit_bias"),
+    ("logit_bias", {"": 1}, "logit_bias"),
+    ("logit_bias", {"\u00b2": 1}, "logit_bias"),
+    ("logit_bias", {"7": 101}, "logit_bias.7"),
+    ("logit_bias", {"7": "1"}, "logit_bias.7"),
+    ("logit_bias", {"7": None}, "logit_bias.7"),
+    ("logit_bias", {"7": True}, "logit_bias.7"),
 ]
 
 # OpenAI's own defaults, and the empty forms that clients send for "not used".
@@ -170,11 +181,7 @@ NEVER = [
     ("audio", {"voice": "alloy", "format": "wav"}),
     ("function_call", {"name": "f"}),
     ("functions", [{"name": "f"}]),
-    ("n", 2),
-    ("n", True),
-    ("n", 0),
     ("reasoning_effort", "high"),
-    ("logit_bias", {"50256": -100}),
     ("modalities", ["text", "audio"]),
     ("keep_alive", "5m"),
     ("think", True),
@@ -328,6 +335,15 @@ def test_log_probabilities_are_refused_where_the_release_has_none(name: str) -> 
     with pytest.raises(UnsupportedParameter, match=r"needs Ollama 0\.12\.11") as caught:
         narrow(ChatSchema, loaded, lambda: Traits("ollama", "m", (0, 12, 10)), strict=False)
     assert caught.value.param == name
+
+
+def test_biases_are_refused_on_ollama_alone() -> None:
+    loaded = load(body(logit_bias={"7": 1}))
+    with pytest.raises(UnsupportedParameter, match="no place for it") as caught:
+        narrow(ChatSchema, loaded, lambda: Traits("ollama", "m"), strict=False)
+    assert caught.value.param == "logit_bias"
+    assert narrow(ChatSchema, loaded, lambda: Traits("llamacpp", "m"), strict=True) == ()
+    assert narrow(ChatSchema, loaded, lambda: Traits("openai", "m"), strict=True) == ()
 
 
 def test_deep_nesting_in_place_of_a_value_is_refused() -> None:

@@ -59,6 +59,7 @@ TAKEN = [
     ("logprobs", 0, 0),
     ("logprobs", 5, 5),
     ("n", 2, 2),
+    ("logit_bias", {"50256": -100}, {"50256": -100}),
 ]
 
 # (field, value, param)
@@ -99,11 +100,11 @@ REFUSED = [
     ("best_of", 0, "best_of"),
     ("best_of", 21, "best_of"),
     ("best_of", True, "best_of"),
+    ("logit_bias", {"7": -101}, "logit_bias.7"),
 ]
 
 NEVER = [
     ("best_of", 2),
-    ("logit_bias", {"50256": -100}),
     ("keep_alive", "5m"),
     ("min_p", 0.1),
     ("options", {"num_ctx": 4096}),

@@ -82,6 +82,13 @@ def test_what_is_asked_for_goes_up(members: dict[str, Any], ollama: int, openai:
     assert (body["logprobs"], body["top_logprobs"]) == (True, openai)
 
 
+def test_biases_go_up_to_engines_that_speak_openai() -> None:
+    request: Any = {**PLAIN, "logit_bias": {"7": -100}}
+    body = to_openai(request, model="m", max_tokens=1, temperature=0, progress=False)
+    assert body["logit_bias"] == {"7": -100}
+    assert "logprobs" not in body
+
+
 # (name, lines of Ollama's, deltas and the tokens told of each)
 LINES: list[tuple[str, list[bytes], list[Any]]] = [
     ("text", [line("a", A), line("b", B)], [ROLE, SAID_A, ({"content": "b"}, ["b"])]),

@@ -67,6 +67,14 @@ def test_what_is_asked_for_goes_up(asked: int, openai: int) -> None:
     assert body["logprobs"] == openai
 
 
+def test_biases_go_up_to_engines_that_speak_openai() -> None:
+    request: Any = {"prompt": ["p"], "logit_bias": {"7": -100}}
+    body = to_openai_completion(
+        request, "p", model="m", max_tokens=1, temperature=0, llama_cpp=False
+    )
+    assert body["logit_bias"] == {"7": -100}
+
+
 # (name, lines of Ollama's, texts with their tokens and offsets)
 LINES: list[tuple[str, list[bytes], list[Any]]] = [
     (
