@@ -41,6 +41,7 @@ from tests.expectations.shapes import (
     Expectation,
     Forced,
     Formed,
+    Judged,
     ModelList,
     NotAsked,
     NotEmbedded,
@@ -66,7 +67,6 @@ EXPECTATIONS: dict[tuple[str, str], Expectation] = {
         refusals,
         tools,
     )
-    for room in (answers, refusals, faults, about, completions, embeddings, logprobs)
     for name, by_release in room.EXPECTED.items()
     for release, expectation in by_release.items()
 }
