@@ -21,6 +21,7 @@ from tests.expectations import (
     NotEmbedded,
     Ready,
     Refused,
+    Thought,
     Told,
 )
 from tests.expectations.checks import (
@@ -57,7 +58,7 @@ def test_every_recording_has_an_expectation_and_every_expectation_a_recording() 
 
 def test_every_kind_of_expectation_is_tested_here() -> None:
     about = {ModelList, Ready, Context, Told, NotAsked}
-    tested = {Answer, Refused, Broken, Completed, Embedded, NotEmbedded} | about
+    tested = {Answer, Thought, Refused, Broken, Completed, Embedded, NotEmbedded} | about
     assert {type(expectation) for expectation in EXPECTATIONS.values()} == tested
 
 

@@ -22,6 +22,7 @@ from tensoria.translate.completion_chunks import of_prompt
 from tensoria.translate.completions import ToTextChunks, echoed, to_generate
 from tensoria.translate.errors import to_error
 from tensoria.translate.models import to_model
+from tensoria.translate.reasoning import to_think
 from tensoria.translate.traits import Traits, to_version
 from tensoria.wire import ollama
 from tensoria.wire.completions import CompletionRequest, TextChunk
@@ -85,6 +86,11 @@ class OllamaBackend:
         max_tokens, adjusted = token_limit(
             request, default=settings.max_tokens, ceiling=self._most_tokens(entry["name"])
         )
+        think, thought = to_think(
+            request,
+            default=settings.default_reasoning_effort,
+            traits=lambda: self.traits(request.get("model")),
+        )
         payload = to_ollama(
             request,
             model=entry["name"],
@@ -93,6 +99,7 @@ class OllamaBackend:
             keep_alive=settings.keep_alive,
             context_length=settings.context_length,
             version=to_version(self._version.get()) if "tools" in request else None,
+            think=think,
         )
         body = self._client.chat(
             payload,
@@ -107,7 +114,7 @@ class OllamaBackend:
             LineDecoder(MAX_LINE_BYTES),
             translator,
             model=entry["name"],
-            adjusted=adjusted,
+            adjusted=adjusted | thought,
         )
 
     def complete(self, request: CompletionRequest, answer: AnswerId) -> PromptStream:

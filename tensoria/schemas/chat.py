@@ -10,8 +10,18 @@ from marshmallow import Schema, ValidationError, fields, missing
 from tensoria.schemas.base import Flag, Loaded, Number, Taken, Text, Whole, kind
 from tensoria.schemas.base import load as load_body
 from tensoria.schemas.messages import Messages, ignored_in_messages, settle_history
+from tensoria.schemas.reasoning import (
+    EffortField,
+    ReasoningField,
+    TemplateArguments,
+    Think,
+    ignored_in_reasoning,
+    unheard_arguments,
+    wish,
+)
 from tensoria.schemas.support import honoured, ignored, refused, support
 from tensoria.schemas.tools import ToolChoice, Tools, ignored_in_tools, settle
+from tensoria.translate.reasoning import settle_effort
 from tensoria.wire.completions import CompletionRequest
 from tensoria.wire.openai import ChatRequest, StreamOptions
 
@@ -95,6 +105,7 @@ class ChatSchema(Schema):
     tools = Tools(metadata=honoured("Functions; other kinds of tools are left out.", needs="tools"))
     tool_choice = ToolChoice(metadata=support("refused", LATER, openai="honoured"))
     parallel_tool_calls = ParallelCalls(metadata=support("refused", LATER, openai="honoured"))
+    reasoning_effort = EffortField(metadata=wish("reasoning_effort", openai="honoured"))
 
     user = Text(metadata=ignored("Nothing is kept of it.", changes=False))
     metadata = Taken({}, metadata=ignored("Nothing is stored.", changes=False))
@@ -118,19 +129,26 @@ class ChatSchema(Schema):
     logit_bias = Taken({}, metadata=refused(LATER))
     logprobs = Taken(False, metadata=refused(LATER))
     n = Taken(1, metadata=refused(LATER))
-    reasoning_effort = Taken("medium", metadata=refused(LATER))
     response_format = Taken({"type": "text"}, metadata=refused(LATER))
     top_logprobs = Taken(0, metadata=refused(LATER))
 
     # Extensions of local engines.
-    chat_template_kwargs = Taken({}, metadata=refused(LATER))
-    enable_thinking = Taken(metadata=refused(LATER))
+    chat_template_kwargs = TemplateArguments(
+        metadata=support(
+            "approximated",
+            "Ollama: of its members, enable_thinking.",
+            llamacpp="honoured",
+            look=unheard_arguments,
+            members_change=True,
+        )
+    )
+    enable_thinking = Flag(metadata=wish("enable_thinking"))
     keep_alive = Taken(metadata=refused(LATER))
     min_p = Taken(metadata=refused(LATER))
     options = Taken({}, metadata=refused(LATER))
-    reasoning = Taken(metadata=refused(LATER))
+    reasoning = ReasoningField(metadata=wish("reasoning.effort"))
     repeat_penalty = Taken(metadata=refused(LATER))
-    think = Taken(metadata=refused(LATER))
+    think = Think(metadata=wish("think"))
     top_k = Taken(metadata=refused(LATER))
 
 
@@ -140,10 +158,12 @@ def load(body: object) -> Loaded[ChatRequest]:
     request: ChatRequest = loaded.request
     raw: Any = body
     names = {*loaded.ignored, *ignored_in_messages(raw["messages"])}
-    names |= settle_history(request["messages"])
+    names |= settle_history(request["messages"]) | settle_effort(request)
     if not _OF_TOOLS.isdisjoint(raw):
         names |= ignored_in_tools(raw.get("tools") or ())
         settle(request)
+    if isinstance(raw.get("reasoning"), dict):
+        names |= ignored_in_reasoning(raw["reasoning"])
     if "stream_options" in request:
         names |= ignored_stream_options(request, raw["stream_options"])
     return Loaded(request, tuple(sorted(names)))

@@ -18,6 +18,7 @@ from tensoria.schemas.chat import (
     TokenLimit,
     ignored_stream_options,
 )
+from tensoria.schemas.reasoning import ThinkingOff
 from tensoria.schemas.support import honoured, ignored, refused, support
 from tensoria.wire.completions import CompletionRequest
 
@@ -121,7 +122,9 @@ class CompletionSchema(Schema):
     min_p = Taken(metadata=refused(LATER))
     options = Taken({}, metadata=refused(LATER))
     repeat_penalty = Taken(metadata=refused(LATER))
-    think = Taken(metadata=refused(LATER))
+    think = ThinkingOff(
+        metadata=ignored("Always off: a text has no place for thoughts.", changes=True)
+    )
     top_k = Taken(metadata=refused(LATER))
 
 

@@ -46,6 +46,7 @@ def to_ollama(
     keep_alive: str | int | float,
     context_length: int | None,
     version: Version | None = None,
+    think: str | bool | None = None,
 ) -> ollama.ChatRequest:
     """Return the body for /api/chat, always streaming.
 
@@ -70,6 +71,8 @@ def to_ollama(
     }
     if "tools" in request:
         body["tools"] = to_ollama_tools(request["tools"], version)
+    if think is not None:
+        body["think"] = think
     return body
 
 

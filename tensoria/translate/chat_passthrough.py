@@ -16,6 +16,7 @@ from tensoria.translate.call_deltas import CallPieces
 from tensoria.translate.chat import fold_roles
 from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks, to_usage
 from tensoria.translate.errors import to_stream_error
+from tensoria.translate.reasoning import to_openai_reasoning
 from tensoria.wire.openai import (
     ChatRequest,
     Chunk,
@@ -38,6 +39,7 @@ def to_openai(
     max_tokens: int,
     temperature: float,
     progress: bool,
+    default_effort: str | None = None,
 ) -> dict[str, Any]:
     """Return the body for the engine's /chat/completions, always streaming and with usage.
 
@@ -54,6 +56,7 @@ def to_openai(
     body["stream_options"] = {"include_usage": True}
     if "tools" in request:
         body |= {name: fields[name] for name in _OF_TOOLS if name in fields}
+    body.update(to_openai_reasoning(request, default=default_effort, llama_cpp=progress))
     if progress:
         body["return_progress"] = True
     return body

@@ -65,6 +65,7 @@ class ChatRequest(TypedDict):
 
     `truncate` and `shift` false (0.12.6 and later; older releases ignore them) make an overflow
     an error. `keep_alive`: seconds as a number, or a Go duration such as "5m".
+    `think`: true or false (0.9.0 and later), or a level (0.11.0 for gpt-oss, 0.17.7 for all).
     """
 
     model: str
@@ -72,6 +73,7 @@ class ChatRequest(TypedDict):
     stream: bool
     truncate: bool
     shift: bool
+    think: NotRequired[bool | str]
     keep_alive: str | int | float
     options: Options
     tools: NotRequired[list[Tool]]

@@ -29,12 +29,19 @@ class StreamOptions(TypedDict, total=False):
     include_usage: bool
 
 
+class Reasoning(TypedDict):
+    """`reasoning` of a request: none, minimal, low, medium, high, xhigh or max."""
+
+    effort: str
+
+
 class ChatRequest(TypedDict):
     """A validated body of POST /v1/chat/completions; what the client left out is absent.
 
     `stop` is a list, `max_tokens` holds the smaller of both spellings of the limit (in tokens).
     `tool_choice` is there only for a call that is forced ("required", or the named function), and
-    `parallel_tool_calls` only when false; both only beside `tools`.
+    `parallel_tool_calls` only when false; both only beside `tools`. Of
+    the spellings of an effort (`reasoning_effort` … `enable_thinking`) at most one is there.
     """
 
     messages: list[Message]
@@ -53,6 +60,12 @@ class ChatRequest(TypedDict):
     tool_choice: NotRequired[Any]
     parallel_tool_calls: NotRequired[bool]
     user: NotRequired[str]
+    reasoning_effort: NotRequired[str]
+    # Extensions of local engines.
+    chat_template_kwargs: NotRequired[dict[str, Any]]
+    enable_thinking: NotRequired[bool]
+    reasoning: NotRequired[Reasoning]
+    think: NotRequired[bool | str]
 
 
 class PromptTokensDetails(TypedDict):

@@ -11,11 +11,20 @@ so does an expectation without a recording.
 | `embeddings` | /api/embed |
 | `about` | what an engine says of itself: version, models, what is loaded |
 | `completions` | answers and errors of /api/generate |
+| `reasoning` | chats with a model that thinks |
 """
 
 import pytest
 
-from tests.expectations import about, answers, completions, embeddings, faults, refusals
+from tests.expectations import (
+    about,
+    answers,
+    completions,
+    embeddings,
+    faults,
+    reasoning,
+    refusals,
+)
 from tests.expectations.shapes import (
     Answer,
     Broken,
@@ -28,6 +37,7 @@ from tests.expectations.shapes import (
     NotEmbedded,
     Ready,
     Refused,
+    Thought,
     Told,
 )
 
@@ -36,7 +46,7 @@ pytest.register_assert_rewrite("tests.expectations.checks")
 
 EXPECTATIONS: dict[tuple[str, str], Expectation] = {
     (release, name): expectation
-    for room in (answers, refusals, faults, about, completions, embeddings)
+    for room in (answers, refusals, faults, about, completions, embeddings, reasoning)
     for name, by_release in room.EXPECTED.items()
     for release, expectation in by_release.items()
 }
@@ -54,5 +64,6 @@ __all__ = [
     "NotEmbedded",
     "Ready",
     "Refused",
+    "Thought",
     "Told",
 ]

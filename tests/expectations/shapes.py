@@ -24,6 +24,15 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Thought:
+    """Status 200: these thoughts before the answer, to a request with this `think`."""
+
+    thoughts: str
+    answer: Answer
+    think: bool | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """An error before the first chunk: its true status, streaming or not.
 
@@ -125,6 +134,7 @@ class NotAsked:
 
 Expectation = (
     Answer
+    | Thought
     | Refused
     | Embedded
     | NotEmbedded

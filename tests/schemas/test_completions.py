@@ -102,7 +102,6 @@ NEVER = [
     ("min_p", 0.1),
     ("options", {"num_ctx": 4096}),
     ("repeat_penalty", 1.1),
-    ("think", True),
     ("top_k", 40),
 ]
 
