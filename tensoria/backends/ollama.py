@@ -57,6 +57,7 @@ class OllamaBackend:
             model=entry["name"],
             version=to_version(self._version.get()),
             capabilities=self._models.capabilities(entry),
+            context_length=self._settings.context_length,
         )
 
     def traits_of_engine(self) -> Traits:

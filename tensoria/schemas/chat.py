@@ -3,12 +3,20 @@
 Source: OpenAI's CreateChatCompletionRequest; a test walks all of its fields.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from marshmallow import Schema, ValidationError, fields, missing
 
 from tensoria.schemas.base import Flag, Loaded, Number, Taken, Text, Whole, kind
 from tensoria.schemas.base import load as load_body
+from tensoria.schemas.extensions import (
+    MinP,
+    TopK,
+    keep_alive,
+    repeat_penalty,
+    sampling_options,
+    spread_options,
+)
 from tensoria.schemas.messages import Messages, ignored_in_messages, settle_history
 from tensoria.schemas.reasoning import (
     EffortField,
@@ -143,13 +151,13 @@ class ChatSchema(Schema):
         )
     )
     enable_thinking = Flag(metadata=wish("enable_thinking"))
-    keep_alive = Taken(metadata=refused(LATER))
-    min_p = Taken(metadata=refused(LATER))
-    options = Taken({}, metadata=refused(LATER))
+    keep_alive = keep_alive()
+    min_p = MinP(metadata=honoured())
+    options = sampling_options(stop=Stop(), num_predict=TokenLimit(minimum=1))
     reasoning = ReasoningField(metadata=wish("reasoning.effort"))
-    repeat_penalty = Taken(metadata=refused(LATER))
+    repeat_penalty = repeat_penalty()
     think = Think(metadata=wish("think"))
-    top_k = Taken(metadata=refused(LATER))
+    top_k = TopK(metadata=honoured("0 and -1 mean all."))
 
 
 def load(body: object) -> Loaded[ChatRequest]:
@@ -162,6 +170,8 @@ def load(body: object) -> Loaded[ChatRequest]:
     if not _OF_TOOLS.isdisjoint(raw):
         names |= ignored_in_tools(raw.get("tools") or ())
         settle(request)
+    if "options" in request:
+        names |= spread_options(cast("dict[str, Any]", request))
     if isinstance(raw.get("reasoning"), dict):
         names |= ignored_in_reasoning(raw["reasoning"])
     if "stream_options" in request:

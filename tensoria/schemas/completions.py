@@ -3,7 +3,7 @@
 Source: OpenAI's CreateCompletionRequest; a test walks all of its fields.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from marshmallow import Schema, ValidationError, fields, missing
 
@@ -17,6 +17,14 @@ from tensoria.schemas.chat import (
     StreamOptionsField,
     TokenLimit,
     ignored_stream_options,
+)
+from tensoria.schemas.extensions import (
+    MinP,
+    TopK,
+    keep_alive,
+    repeat_penalty,
+    sampling_options,
+    spread_options,
 )
 from tensoria.schemas.reasoning import ThinkingOff
 from tensoria.schemas.support import honoured, ignored, refused, support
@@ -118,14 +126,14 @@ class CompletionSchema(Schema):
     max_completion_tokens = TokenLimit(minimum=1, metadata=honoured("As max_tokens."))
 
     # Extensions of local engines.
-    keep_alive = Taken(metadata=refused(LATER))
-    min_p = Taken(metadata=refused(LATER))
-    options = Taken({}, metadata=refused(LATER))
-    repeat_penalty = Taken(metadata=refused(LATER))
+    keep_alive = keep_alive()
+    min_p = MinP(metadata=honoured())
+    options = sampling_options(stop=Stop(), num_predict=TokenLimit(minimum=1))
+    repeat_penalty = repeat_penalty()
     think = ThinkingOff(
         metadata=ignored("Always off: a text has no place for thoughts.", changes=True)
     )
-    top_k = Taken(metadata=refused(LATER))
+    top_k = TopK(metadata=honoured("0 and -1 mean all."))
 
 
 def load(body: object) -> Loaded[CompletionRequest]:
@@ -137,8 +145,10 @@ def load(body: object) -> Loaded[CompletionRequest]:
             "'raw' must not be true beside 'suffix': the model's template says how to fill a gap.",
             param="raw",
         )
-    if "stream_options" not in request:
-        return loaded
-    raw: Any = body
-    ignored = {*loaded.ignored, *ignored_stream_options(request, raw["stream_options"])}
-    return Loaded(request, tuple(sorted(ignored)))
+    names = set(loaded.ignored)
+    if "options" in request:
+        names |= spread_options(cast("dict[str, Any]", request))
+    if "stream_options" in request:
+        raw: Any = body
+        names |= ignored_stream_options(request, raw["stream_options"])
+    return Loaded(request, tuple(sorted(names)))

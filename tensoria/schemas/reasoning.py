@@ -11,7 +11,7 @@ from tensoria.schemas.base import Flag, Text, kind
 from tensoria.schemas.support import Level, Metadata, support
 from tensoria.translate.reasoning import is_unheard
 from tensoria.translate.traits import Traits
-from tensoria.wire.openai import Reasoning
+from tensoria.wire.extensions import Reasoning
 
 # Ollama's own word for the most.
 LEVELS = (*EFFORTS, "max")

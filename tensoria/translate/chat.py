@@ -13,6 +13,7 @@ from tensoria.errors import BackendError, TensoriaError
 from tensoria.translate import timings
 from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks, to_usage
 from tensoria.translate.errors import to_stream_error
+from tensoria.translate.extensions import to_more_options
 from tensoria.translate.tools import OllamaCalls, to_ollama_message, to_ollama_tools
 from tensoria.translate.traits import Version
 from tensoria.wire import ollama
@@ -34,6 +35,9 @@ _OPTIONS = {
     "frequency_penalty": "frequency_penalty",
     "seed": "seed",
     "stop": "stop",
+    "top_k": "top_k",
+    "min_p": "min_p",
+    "repeat_penalty": "repeat_penalty",
 }
 
 
@@ -66,7 +70,7 @@ def to_ollama(
         "stream": True,
         "truncate": False,
         "shift": False,
-        "keep_alive": keep_alive,
+        "keep_alive": request.get("keep_alive", keep_alive),
         "options": options,
     }
     if "tools" in request:
@@ -90,6 +94,8 @@ def to_options(
     if temperature is not None:
         options["temperature"] = temperature
     options.update((theirs, fields[ours]) for ours, theirs in _OPTIONS.items() if ours in fields)
+    if "options" in fields:
+        options.update(to_more_options(fields["options"]))
     return cast("ollama.Options", options)
 
 

@@ -16,6 +16,7 @@ from tensoria.translate.call_deltas import CallPieces
 from tensoria.translate.chat import fold_roles
 from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks, to_usage
 from tensoria.translate.errors import to_stream_error
+from tensoria.translate.extensions import to_openai_extensions
 from tensoria.translate.reasoning import to_openai_reasoning
 from tensoria.wire.openai import (
     ChatRequest,
@@ -56,6 +57,7 @@ def to_openai(
     body["stream_options"] = {"include_usage": True}
     if "tools" in request:
         body |= {name: fields[name] for name in _OF_TOOLS if name in fields}
+    body.update(to_openai_extensions(fields, llama_cpp=progress))
     body.update(to_openai_reasoning(request, default=default_effort, llama_cpp=progress))
     if progress:
         body["return_progress"] = True

@@ -43,7 +43,7 @@ def to_generate(
         "stream": True,
         "truncate": False,
         "shift": False,
-        "keep_alive": keep_alive,
+        "keep_alive": request.get("keep_alive", keep_alive),
         "options": to_options(
             cast("dict[str, Any]", request),
             max_tokens=max_tokens,

@@ -15,12 +15,14 @@ class Traits:
     `version` is None where the engine tells none, or a development build's ("0.0.0"): it counts as
     the newest. `capabilities` (Ollama's words: completion, tools, insert, vision, embedding,
     thinking) is None where they are not told: then nothing is refused for want of one.
+    `context_length` (tokens) is the one that goes up with every request, None where none does.
     """
 
     kind: Kind
     model: str
     version: Version | None = None
     capabilities: frozenset[str] | None = None
+    context_length: int | None = None
 
     def is_older(self, than: Version) -> bool:
         """Tell whether the engine is an Ollama of a release before this one."""

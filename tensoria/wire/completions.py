@@ -4,7 +4,7 @@ Sources: OpenAI's CreateCompletionRequest and CreateCompletionResponse; Ollama's
 (releases 0.9.6 to 0.32.15).
 """
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from tensoria.wire.ollama import Options
 from tensoria.wire.openai import FinishReason, StreamOptions, Usage
@@ -33,6 +33,12 @@ class CompletionRequest(TypedDict):
     presence_penalty: NotRequired[float]
     frequency_penalty: NotRequired[float]
     user: NotRequired[str]
+    # Extensions of local engines.
+    keep_alive: NotRequired[str | int | float]
+    min_p: NotRequired[float]
+    options: NotRequired[dict[str, Any]]
+    repeat_penalty: NotRequired[float]
+    top_k: NotRequired[int]
 
 
 class TextChunkChoice(TypedDict):

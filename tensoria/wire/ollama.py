@@ -43,6 +43,14 @@ class Options(TypedDict, total=False):
     frequency_penalty: float
     seed: int
     stop: list[str]
+    top_k: int
+    min_p: float
+    repeat_penalty: float
+    typical_p: float
+    repeat_last_n: int
+    mirostat: int
+    mirostat_eta: float
+    mirostat_tau: float
 
 
 class ToolFunction(TypedDict):

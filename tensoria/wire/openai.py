@@ -2,6 +2,7 @@
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+from tensoria.wire.extensions import Reasoning
 from tensoria.wire.tools import Tool as Tool
 from tensoria.wire.tools import ToolCall as ToolCall
 from tensoria.wire.tools import ToolCallDelta as ToolCallDelta
@@ -29,12 +30,6 @@ class StreamOptions(TypedDict, total=False):
     include_usage: bool
 
 
-class Reasoning(TypedDict):
-    """`reasoning` of a request: none, minimal, low, medium, high, xhigh or max."""
-
-    effort: str
-
-
 class ChatRequest(TypedDict):
     """A validated body of POST /v1/chat/completions; what the client left out is absent.
 
@@ -42,6 +37,7 @@ class ChatRequest(TypedDict):
     `tool_choice` is there only for a call that is forced ("required", or the named function), and
     `parallel_tool_calls` only when false; both only beside `tools`. Of
     the spellings of an effort (`reasoning_effort` … `enable_thinking`) at most one is there.
+    `options` holds what has no field of its own, `keep_alive` seconds or a Go duration.
     """
 
     messages: list[Message]
@@ -64,8 +60,13 @@ class ChatRequest(TypedDict):
     # Extensions of local engines.
     chat_template_kwargs: NotRequired[dict[str, Any]]
     enable_thinking: NotRequired[bool]
+    keep_alive: NotRequired[str | int | float]
+    min_p: NotRequired[float]
+    options: NotRequired[dict[str, Any]]
     reasoning: NotRequired[Reasoning]
+    repeat_penalty: NotRequired[float]
     think: NotRequired[bool | str]
+    top_k: NotRequired[int]
 
 
 class PromptTokensDetails(TypedDict):
@@ -194,6 +195,8 @@ class EmbeddingRequest(TypedDict):
     dimensions: NotRequired[int]
     encoding_format: NotRequired[Literal["float", "base64"]]
     user: NotRequired[str]
+    keep_alive: NotRequired[str | int | float]
+    options: NotRequired[dict[str, Any]]
 
 
 class Embedding(TypedDict):

@@ -98,11 +98,6 @@ NEVER = [
     ("logprobs", 5),
     ("n", 2),
     ("n", True),
-    ("keep_alive", "5m"),
-    ("min_p", 0.1),
-    ("options", {"num_ctx": 4096}),
-    ("repeat_penalty", 1.1),
-    ("top_k", 40),
 ]
 
 
