@@ -17,6 +17,7 @@ from tensoria.schemas.extensions import (
     sampling_options,
     spread_options,
 )
+from tensoria.schemas.images import unseen
 from tensoria.schemas.messages import Messages, ignored_in_messages, settle_history
 from tensoria.schemas.reasoning import (
     EffortField,
@@ -96,7 +97,10 @@ class ChatSchema(Schema):
     messages = Messages(
         required=True,
         error_messages={"required": "this field is required."},
-        metadata=honoured("All roles; parts of one message are merged."),
+        metadata=honoured(
+            "All roles; parts of one message are merged. Images as data URLs, for models that see.",
+            look=unseen,
+        ),
     )
     model = Text(metadata=honoured("Absent or empty: DEFAULT_MODEL."))
     stream = Flag(metadata=honoured("SSE, or NDJSON with Accept: application/x-ndjson."))

@@ -14,6 +14,7 @@ from tensoria.translate import timings
 from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks, to_usage
 from tensoria.translate.errors import to_stream_error
 from tensoria.translate.extensions import to_more_options
+from tensoria.translate.images import attach_images
 from tensoria.translate.tools import OllamaCalls, to_ollama_message, to_ollama_tools
 from tensoria.translate.traits import Version
 from tensoria.wire import ollama
@@ -75,6 +76,7 @@ def to_ollama(
     }
     if "tools" in request:
         body["tools"] = to_ollama_tools(request["tools"], version)
+    attach_images(body["messages"], request["messages"])
     if think is not None:
         body["think"] = think
     return body

@@ -17,6 +17,7 @@ from tensoria.translate.chat import fold_roles
 from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks, to_usage
 from tensoria.translate.errors import to_stream_error
 from tensoria.translate.extensions import to_openai_extensions
+from tensoria.translate.images import attach_parts
 from tensoria.translate.reasoning import to_openai_reasoning
 from tensoria.wire.openai import (
     ChatRequest,
@@ -51,6 +52,7 @@ def to_openai(
     body = {name: fields[name] for name in PASSED if name in fields}
     body["model"] = model
     body["messages"] = [_without_name(message) for message in fold_roles(request["messages"])]
+    attach_parts(body["messages"], request["messages"])
     body["max_tokens"] = max_tokens
     body["temperature"] = fields.get("temperature", temperature)
     body["stream"] = True

@@ -22,7 +22,7 @@ class ToolCall(TypedDict):
 
 
 class ChatMessage(TypedDict):
-    """A message of a request, or the message of an answer's line."""
+    """A message of a request, or the message of an answer's line; `images` are base64."""
 
     role: str
     content: str
@@ -30,6 +30,7 @@ class ChatMessage(TypedDict):
     tool_calls: NotRequired[list[ToolCall]]
     tool_name: NotRequired[str]
     tool_call_id: NotRequired[str]
+    images: NotRequired[list[str]]
 
 
 class Options(TypedDict, total=False):

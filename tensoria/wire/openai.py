@@ -2,6 +2,7 @@
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+from tensoria.wire.content import ContentPart
 from tensoria.wire.extensions import Reasoning
 from tensoria.wire.tools import Tool as Tool
 from tensoria.wire.tools import ToolCall as ToolCall
@@ -14,6 +15,7 @@ class Message(TypedDict):
     """One message of a request after validation: its content is one string.
 
     A result (`tool`, `function`) names its function and its call, as far as they are known.
+    `parts` is there where it holds images: its texts, and these, in their order.
     """
 
     role: str
@@ -22,6 +24,7 @@ class Message(TypedDict):
     tool_call_id: NotRequired[str]
     tool_calls: NotRequired[list[ToolCall]]
     reasoning_content: NotRequired[str]
+    parts: NotRequired[list[ContentPart]]
 
 
 class StreamOptions(TypedDict, total=False):

@@ -12,6 +12,7 @@ so does an expectation without a recording.
 | `about` | what an engine says of itself: version, models, what is loaded |
 | `completions` | answers and errors of /api/generate |
 | `reasoning` | chats with a model that thinks |
+| `images` | an image for a model that cannot see |
 """
 
 import pytest
@@ -22,6 +23,7 @@ from tests.expectations import (
     completions,
     embeddings,
     faults,
+    images,
     reasoning,
     refusals,
 )
@@ -46,7 +48,7 @@ pytest.register_assert_rewrite("tests.expectations.checks")
 
 EXPECTATIONS: dict[tuple[str, str], Expectation] = {
     (release, name): expectation
-    for room in (answers, refusals, faults, about, completions, embeddings, reasoning)
+    for room in (answers, refusals, faults, about, completions, embeddings, reasoning, images)
     for name, by_release in room.EXPECTED.items()
     for release, expectation in by_release.items()
 }
