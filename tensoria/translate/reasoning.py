@@ -51,13 +51,15 @@ def wish(request: ChatRequest) -> Wish | None:
 
 def settle_effort(request: ChatRequest) -> set[str]:
     """Leave one spelling in a request, and name those that said something else."""
-    if len(SPELLINGS & request.keys()) < 2:
+    if SPELLINGS.isdisjoint(request):
         return set()
     left = request.copy()
     wishes: list[Wish] = []
     while found := wish(left):
         wishes.append(found)
         _forget(left, found[0])
+    if len(wishes) < 2:
+        return set()
     kept = _kept(wishes)
     for name, _ in wishes:
         if name != kept[0]:

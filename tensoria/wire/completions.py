@@ -4,13 +4,14 @@ Sources: OpenAI's CreateCompletionRequest and CreateCompletionResponse; Ollama's
 (releases 0.9.6 to 0.32.15).
 """
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
+from tensoria.wire.extensions import Sampling
 from tensoria.wire.ollama import Options
 from tensoria.wire.openai import FinishReason, StreamOptions, Usage
 
 
-class CompletionRequest(TypedDict):
+class CompletionRequest(Sampling):
     """A validated body of POST /v1/completions; what the client left out is absent.
 
     `prompt` and `stop` are lists, limits are in tokens. `raw` (an extension) false asks for the
@@ -33,12 +34,6 @@ class CompletionRequest(TypedDict):
     presence_penalty: NotRequired[float]
     frequency_penalty: NotRequired[float]
     user: NotRequired[str]
-    # Extensions of local engines.
-    keep_alive: NotRequired[str | int | float]
-    min_p: NotRequired[float]
-    options: NotRequired[dict[str, Any]]
-    repeat_penalty: NotRequired[float]
-    top_k: NotRequired[int]
 
 
 class TextChunkChoice(TypedDict):

@@ -3,7 +3,7 @@
 from typing import Any, Literal, NotRequired, TypedDict
 
 from tensoria.wire.content import ContentPart
-from tensoria.wire.extensions import Reasoning
+from tensoria.wire.extensions import Sampling, Thinking
 from tensoria.wire.tools import Tool as Tool
 from tensoria.wire.tools import ToolCall as ToolCall
 from tensoria.wire.tools import ToolCallDelta as ToolCallDelta
@@ -33,14 +33,13 @@ class StreamOptions(TypedDict, total=False):
     include_usage: bool
 
 
-class ChatRequest(TypedDict):
+class ChatRequest(Sampling, Thinking):
     """A validated body of POST /v1/chat/completions; what the client left out is absent.
 
     `stop` is a list, `max_tokens` holds the smaller of both spellings of the limit (in tokens).
     `tool_choice` is there only for a call that is forced ("required", or the named function), and
-    `parallel_tool_calls` only when false; both only beside `tools`. Of
-    the spellings of an effort (`reasoning_effort` … `enable_thinking`) at most one is there.
-    `options` holds what has no field of its own, `keep_alive` seconds or a Go duration.
+    `parallel_tool_calls` only when false; both only beside `tools`. Of the spellings of an effort
+    (`reasoning_effort`, and those of `Thinking`) at most one is there.
     """
 
     messages: list[Message]
@@ -60,16 +59,6 @@ class ChatRequest(TypedDict):
     parallel_tool_calls: NotRequired[bool]
     user: NotRequired[str]
     reasoning_effort: NotRequired[str]
-    # Extensions of local engines.
-    chat_template_kwargs: NotRequired[dict[str, Any]]
-    enable_thinking: NotRequired[bool]
-    keep_alive: NotRequired[str | int | float]
-    min_p: NotRequired[float]
-    options: NotRequired[dict[str, Any]]
-    reasoning: NotRequired[Reasoning]
-    repeat_penalty: NotRequired[float]
-    think: NotRequired[bool | str]
-    top_k: NotRequired[int]
 
 
 class PromptTokensDetails(TypedDict):

@@ -147,6 +147,12 @@ def test_effort_without_effect_is_known(
 # (name, as sent, what is left, what is told)
 SETTLED: list[tuple[str, dict[str, Any], dict[str, Any], set[str]]] = [
     ("none", {}, {}, set()),
+    (
+        "arguments for the template alone",
+        {"chat_template_kwargs": {"x": 1}},
+        {"chat_template_kwargs": {"x": 1}},
+        set(),
+    ),
     ("one", {"reasoning_effort": "low"}, {"reasoning_effort": "low"}, set()),
     (
         "the engine's own word is the most specific",
