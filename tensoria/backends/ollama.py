@@ -87,11 +87,8 @@ class OllamaBackend:
         max_tokens, adjusted = token_limit(
             request, default=settings.max_tokens, ceiling=self._most_tokens(entry["name"])
         )
-        think, thought = to_think(
-            request,
-            default=settings.default_reasoning_effort,
-            traits=lambda: self.traits(request.get("model")),
-        )
+        effort = settings.default_reasoning_effort
+        think, thought = to_think(request, effort, lambda: self.traits(request.get("model")))
         payload = to_ollama(
             request,
             model=entry["name"],
@@ -110,13 +107,9 @@ class OllamaBackend:
         if body.status != 200:
             raise self._refused(body, entry["name"])
         translator = ToChunks(_frame(request, answer, entry), context=settings.context_length)
-        return EngineStream(
-            body,
-            LineDecoder(MAX_LINE_BYTES),
-            translator,
-            model=entry["name"],
-            adjusted=adjusted | thought,
-        )
+        decoder = LineDecoder(MAX_LINE_BYTES)
+        adjusted |= thought
+        return EngineStream(body, decoder, translator, model=entry["name"], adjusted=adjusted)
 
     def complete(self, request: CompletionRequest, answer: AnswerId) -> PromptStream:
         """See `Backend.complete`."""

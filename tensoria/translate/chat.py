@@ -13,8 +13,8 @@ from tensoria.errors import BackendError, TensoriaError
 from tensoria.translate import timings
 from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks, to_usage
 from tensoria.translate.errors import to_stream_error
-from tensoria.translate.extensions import to_more_options
 from tensoria.translate.images import attach_images
+from tensoria.translate.options import to_options
 from tensoria.translate.tools import OllamaCalls, to_ollama_message, to_ollama_tools
 from tensoria.translate.traits import Version
 from tensoria.wire import ollama
@@ -27,19 +27,6 @@ from tensoria.wire.openai import (
     Timings,
     Usage,
 )
-
-# The request fields that Ollama takes under `options`, and its name for each.
-_OPTIONS = {
-    "temperature": "temperature",
-    "top_p": "top_p",
-    "presence_penalty": "presence_penalty",
-    "frequency_penalty": "frequency_penalty",
-    "seed": "seed",
-    "stop": "stop",
-    "top_k": "top_k",
-    "min_p": "min_p",
-    "repeat_penalty": "repeat_penalty",
-}
 
 
 def to_ollama(
@@ -80,25 +67,6 @@ def to_ollama(
     if think is not None:
         body["think"] = think
     return body
-
-
-def to_options(
-    fields: dict[str, Any],
-    *,
-    max_tokens: int,
-    temperature: float | None,
-    context_length: int | None,
-) -> ollama.Options:
-    """Return `options` for a request's fields; see `to_ollama`."""
-    options: dict[str, Any] = {"num_predict": max_tokens}
-    if context_length is not None:
-        options["num_ctx"] = context_length
-    if temperature is not None:
-        options["temperature"] = temperature
-    options.update((theirs, fields[ours]) for ours, theirs in _OPTIONS.items() if ours in fields)
-    if "options" in fields:
-        options.update(to_more_options(fields["options"]))
-    return cast("ollama.Options", options)
 
 
 def to_messages(messages: Iterable[Message]) -> list[ollama.ChatMessage]:

@@ -11,10 +11,10 @@ import orjson
 
 from tensoria.errors import BackendError, TensoriaError
 from tensoria.translate import timings
-from tensoria.translate.chat import to_options
 from tensoria.translate.chunks import Frame, to_usage
 from tensoria.translate.completion_chunks import TextAnswer, of_prompt
 from tensoria.translate.errors import to_stream_error
+from tensoria.translate.options import to_options
 from tensoria.wire.completions import CompletionRequest, GenerateRequest, TextChunk
 from tensoria.wire.openai import Timings, Usage
 

@@ -75,7 +75,7 @@ def is_unheard(effort: Effort, traits: Traits) -> bool:
 
 
 def to_think(
-    request: ChatRequest, *, default: str | None, traits: Callable[[], Traits]
+    request: ChatRequest, default: str | None, traits: Callable[[], Traits]
 ) -> tuple[Effort | None, dict[str, str]]:
     """Return Ollama's `think` (None: send none), and what was adjusted to get there.
 

@@ -24,7 +24,7 @@ def ollama(version: Version | None, model: str = "qwen3:4b", able: Any = THINKS)
 def think(effort: str | bool, traits: Traits) -> tuple[str | bool | None, dict[str, str]]:
     field = "think" if isinstance(effort, bool) else "reasoning_effort"
     request: Any = {field: effort}
-    return to_think(request, default=None, traits=lambda: traits)
+    return to_think(request, None, lambda: traits)
 
 
 # (release, effort, `think`, what is told as adjusted)
@@ -103,7 +103,7 @@ def unasked() -> Traits:
 
 
 def test_request_without_a_wish_costs_no_look_at_the_model() -> None:
-    assert to_think({"messages": []}, default=None, traits=unasked) == (None, {})
+    assert to_think({"messages": []}, None, unasked) == (None, {})
 
 
 @pytest.mark.parametrize(
@@ -114,12 +114,12 @@ def test_default_effort_stands_in_where_the_model_thinks(
 ) -> None:
     """Nobody asked for it, so nothing is told."""
     traits = ollama((0, 32, 15), able=able)
-    assert to_think({"messages": []}, default="minimal", traits=lambda: traits) == (expected, {})
+    assert to_think({"messages": []}, "minimal", lambda: traits) == (expected, {})
 
 
 def test_clients_effort_wins_over_the_default() -> None:
     request: Any = {"reasoning_effort": "none"}
-    found = to_think(request, default="high", traits=lambda: ollama((0, 32, 15)))
+    found = to_think(request, "high", lambda: ollama((0, 32, 15)))
     assert found == (False, {})
 
 
