@@ -3,9 +3,10 @@
 import os
 
 from tensoria import logs
-from tensoria.app import create_app
+from tensoria.app import create_app, look_at_engine
 from tensoria.config import Settings, environment
 
 settings = Settings.from_env(environment(os.environ))
 logs.configure(settings.log_level, settings.log_format)
 app = create_app(settings)
+look_at_engine(app)

@@ -1,5 +1,8 @@
 """The composition root: the only module that knows every room."""
 
+import logging
+import threading
+
 from flask import Flask
 
 from tensoria.admission.keys import Keys
@@ -21,6 +24,9 @@ from tensoria.backends.ollama import OllamaBackend
 from tensoria.backends.openai_compatible import OpenAIBackend
 from tensoria.backends.router import with_embeddings
 from tensoria.config import Settings
+from tensoria.errors import TensoriaError
+
+_log = logging.getLogger("tensoria.engine")
 
 
 def create_app(settings: Settings, backend: Backend | None = None) -> Flask:
@@ -45,3 +51,16 @@ def create_backend(settings: Settings) -> Backend:
     if settings.embeddings_base_url is not None:
         return with_embeddings(settings, settings.embeddings_base_url)
     return OpenAIBackend(settings) if settings.engine == "openai" else OllamaBackend(settings)
+
+
+def look_at_engine(app: Flask) -> None:
+    """Log what /ready would warn of, as soon as the engine tells it; the start does not wait."""
+    backend: Backend = app.extensions["tensoria"].backend
+    threading.Thread(target=_look, args=(backend,), name="first-look", daemon=True).start()
+
+
+def _look(backend: Backend) -> None:
+    try:
+        backend.status()
+    except TensoriaError as error:
+        _log.warning("%s /ready tells when it answers.", error.message)

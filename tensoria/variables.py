@@ -63,14 +63,17 @@ class Reader:
         return found
 
     def pairs(self, name: str) -> Mapping[str, str]:
-        """Read `a=b,c=d`; the same name twice would have two meanings."""
+        """Read `a=b,c=d`; the same name twice, in any spelling, would have two meanings."""
         found: dict[str, str] = {}
+        seen: set[str] = set()
         for word in self.words(name):
             left, equals, right = (part.strip() for part in word.partition("="))
             if not (left and equals and right):
                 raise ConfigError(f"{name} must hold pairs such as gpt-4o=mistral, not {word!r}")
-            if left in found:
+            same = left.lower().removesuffix(":latest")
+            if same in seen:
                 raise ConfigError(f"{name} names {left!r} twice")
+            seen.add(same)
             found[left] = right
         return MappingProxyType(found)
 

@@ -1,15 +1,18 @@
 """The composition root: what one app is made of, and that two share nothing."""
 
+import logging
+import threading
 from collections.abc import Callable
 
 import pytest
 from flask import Flask
 
-from tensoria.app import create_app, create_backend
+from tensoria.app import create_app, create_backend, look_at_engine
 from tensoria.backends.ollama import OllamaBackend
 from tensoria.backends.openai_compatible import OpenAIBackend
 from tensoria.backends.router import EmbeddingsRouter
 from tensoria.config import Settings
+from tests.fake_ollama import FakeOllama, close
 
 
 @pytest.mark.parametrize(
@@ -59,3 +62,28 @@ def test_no_path_serves_files(make_app: Callable[..., Flask]) -> None:
     assert {client.get(path).status_code for path in ("/static/x", "/docs", "/openapi.json")} == {
         404
     }
+
+
+def _looked(app: Flask, caplog: pytest.LogCaptureFixture) -> str:
+    with caplog.at_level(logging.WARNING, logger="tensoria.engine"):
+        look_at_engine(app)
+        for thread in threading.enumerate():
+            if thread.name == "first-look":
+                thread.join()
+    return caplog.text
+
+
+def test_the_start_logs_what_ready_warns_of(
+    make_app: Callable[..., Flask], caplog: pytest.LogCaptureFixture
+) -> None:
+    app = make_app(DEFAULT_MODEL="smollm2:135m", MODEL_ALIASES="gpt-4o=mistral")
+
+    assert "ollama pull mistral" in _looked(app, caplog)
+
+
+def test_the_start_logs_an_engine_that_does_not_answer(
+    fake: FakeOllama, make_app: Callable[..., Flask], caplog: pytest.LogCaptureFixture
+) -> None:
+    fake.script("/api/version", close)
+
+    assert "The connection to the engine broke." in _looked(make_app(), caplog)

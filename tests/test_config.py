@@ -186,7 +186,7 @@ BAD = [
     ("MAX_TOKENS", ("1000000001", "4294967296")),
     ("MAX_TOKENS_LIMIT", ("0", "-1", *ODD_NUMBERS)),
     ("MAX_CHOICES", ("0", "129", *ODD_NUMBERS)),
-    ("MODEL_ALIASES", ("a", "=b", "a=", "a=b,a=c")),
+    ("MODEL_ALIASES", ("a", "=b", "a=", "a=b,a=c", "a=b,A=c", "a=b,a:latest=c")),
     ("DEFAULT_REASONING_EFFORT", ("much", "0")),
     ("CONTEXT_OVERFLOW", ("cut", "1")),
     ("STRICT", ("2", "ja")),

@@ -13,6 +13,7 @@ from tests.expectations import (
     EXPECTATIONS,
     Answer,
     Broken,
+    Called,
     Completed,
     Context,
     Embedded,
@@ -58,7 +59,7 @@ def test_every_recording_has_an_expectation_and_every_expectation_a_recording() 
 
 def test_every_kind_of_expectation_is_tested_here() -> None:
     about = {ModelList, Ready, Context, Told, NotAsked}
-    tested = {Answer, Thought, Refused, Broken, Completed, Embedded, NotEmbedded} | about
+    tested = {Answer, Called, Thought, Refused, Broken, Completed, Embedded, NotEmbedded} | about
     assert {type(expectation) for expectation in EXPECTATIONS.values()} == tested
 
 

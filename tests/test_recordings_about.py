@@ -22,7 +22,7 @@ from tests.expectations.checks import (
     each,
     gateway,
 )
-from tests.fake_ollama import FakeOllama, Recording, replay
+from tests.fake_ollama import FakeOllama, Recording, answer_json, replay
 
 
 @each(Refused, at="/api/tags")
@@ -114,10 +114,40 @@ def test_chat_heeds_what_the_model_says_of_itself(
     assert chats[0].json["options"].get("temperature") == expected.temperature
 
 
+@each(Told)
+@REPLAYED
+def test_model_is_listed_with_what_its_own_file_says(
+    recording: Recording, expected: Told, replayed: Replay
+) -> None:
+    """As before 0.30, when the list itself told neither."""
+    with FakeOllama("0.24.0") as fake:
+        fake.script("/api/show", replayed(recording))
+        model = gateway(fake).get(f"/v1/models/{MODEL}").get_json()
+    told = tuple(model["capabilities"]) if "capabilities" in model else None
+    assert (model.get("trained_context_length"), told) == (expected.trained, expected.capabilities)
+
+
+@each(ModelList)
+def test_list_of_030_tells_the_trained_context_and_the_capabilities(
+    recording: Recording, expected: ModelList
+) -> None:
+    """Even where /api/show fails."""
+    with FakeOllama(recording.release) as fake:
+        fake.script("/api/tags", replay(recording))
+        fake.script("/api/show", answer_json({"error": "no"}, 500))
+        listed = gateway(fake).get("/v1/models").get_json()["data"]
+    told = {
+        model["id"]: (model["trained_context_length"], model["capabilities"])
+        for model in listed
+        if "capabilities" in model
+    }
+    assert told == expected.told
+
+
 @each(NotAsked)
 def test_fake_answers_what_the_gateway_never_asks(recording: Recording, expected: NotAsked) -> None:
     with FakeOllama(recording.release) as fake:
         url = f"{fake.url}{recording.path}"
-        answer = requests.request(recording.method, url, timeout=5)
+        answer = requests.request(recording.method, url, json=recording.request, timeout=5)
     assert (answer.status_code, answer.content) == (recording.status, recording.body)
     assert answer.headers["Content-Type"] == dict(recording.headers)["Content-Type"]

@@ -32,7 +32,7 @@ def create_embedding() -> Response:
         base64=request.get("encoding_format") == "base64",
     )
     timings: Timings = {"total_ms": record().elapsed_ms()}
-    extra = {"tensoria": told.member({}, timings)} if told.verbose else {}
+    extra = {"tensoria": told.member(embedded.adjusted, timings)} if told.verbose else {}
     response = json_response({**answer, **extra})
-    told.tell(response, {}, timings)
+    told.tell(response, embedded.adjusted, timings)
     return response

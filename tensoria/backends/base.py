@@ -1,7 +1,7 @@
 """What a view may ask of an engine, whichever it is."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, TypeVar
 
 from tensoria.translate.traits import Traits
@@ -74,6 +74,7 @@ class Embedded:
     model: str
     vectors: list[list[float]]
     prompt_tokens: int
+    adjusted: dict[str, str] = field(default_factory=dict)
 
 
 class Explained(Exception):
@@ -109,7 +110,7 @@ class Backend(Protocol):
         ...
 
     def embed(self, request: EmbeddingRequest) -> Embedded:
-        """Return one vector for each input, or raise; no input is ever cut."""
+        """Return one vector for each input, or raise; no input is cut without a word."""
         ...
 
     def models(self) -> list[Model]:

@@ -3,15 +3,20 @@
 from contextlib import suppress
 from copy import copy
 
+from tensoria.backends import overflow
 from tensoria.backends.base import AnswerId, ChatStream, Embedded, EngineStatus
 from tensoria.backends.body import Body
 from tensoria.backends.compose import compose
+from tensoria.backends.fingerprints import Fingerprints
 from tensoria.backends.framing import LineDecoder
 from tensoria.backends.ollama_client import OllamaClient
 from tensoria.backends.ollama_embeddings import embed
-from tensoria.backends.ollama_models import MAX_AGE_SECONDS, OllamaModels
+from tensoria.backends.ollama_listing import OllamaListing
+from tensoria.backends.ollama_models import OllamaModels
+from tensoria.backends.ollama_status import fetch_status
 from tensoria.backends.prompts import PromptStream
 from tensoria.backends.recent import Recent
+from tensoria.backends.status import Status
 from tensoria.backends.stream import MAX_ERROR_BYTES, MAX_LINE_BYTES, EngineStream
 from tensoria.backends.transport import DryTransport, Transport
 from tensoria.config import Settings
@@ -21,15 +26,12 @@ from tensoria.translate.chunks import Frame
 from tensoria.translate.completion_chunks import of_prompt
 from tensoria.translate.completions import ToTextChunks, echoed, to_generate
 from tensoria.translate.errors import to_error
-from tensoria.translate.models import to_model
 from tensoria.translate.reasoning import to_think
 from tensoria.translate.traits import Traits, to_version
 from tensoria.wire import ollama
 from tensoria.wire.completions import CompletionRequest, TextChunk
 from tensoria.wire.openai import ChatRequest, Chunk, EmbeddingRequest, Model
 
-# The first release that takes `truncate: false`: before it, an overflow cannot be seen.
-OVERFLOW_SINCE = (0, 12, 6)
 # An Ollama that is replaced by another release is away for a while.
 VERSION_MAX_AGE_SECONDS = 15.0
 
@@ -41,13 +43,11 @@ class OllamaBackend:
         self._transport = Transport(settings.engine_base_url, concurrency=settings.max_concurrency)
         self._settings = settings
         self._client = OllamaClient(self._transport)
-        self._models = OllamaModels(
-            self._client,
-            default=settings.default_model,
-            allow_cloud=settings.allow_cloud_models,
-        )
-        self._status = Recent(self._fetch_status, max_age_seconds=MAX_AGE_SECONDS)
+        self._models = OllamaModels(self._client, settings)
+        self._listing = OllamaListing(self._models, settings)
+        self._status = Status(lambda: fetch_status(self._client, self._models, settings))
         self._version = Recent(self._client.version, max_age_seconds=VERSION_MAX_AGE_SECONDS)
+        self._fingerprints = Fingerprints(settings, self._version.get)
 
     def traits(self, name: str | None) -> Traits:
         """See `Backend.traits`."""
@@ -99,22 +99,27 @@ class OllamaBackend:
             version=to_version(self._version.get()) if "tools" in request else None,
             think=think,
         )
-        body = self._client.chat(
+        frame = self._frame(request, answer, entry)
+        first_seconds = self._first_token_seconds(entry["name"])
+        body, cut = overflow.sent(
             payload,
-            first_seconds=self._first_token_seconds(entry["name"]),
-            idle_seconds=settings.stream_idle_timeout_seconds,
+            lambda payload: self._client.chat(
+                payload,
+                first_seconds=first_seconds,
+                idle_seconds=settings.stream_idle_timeout_seconds,
+            ),
+            lambda body: self._refused(body, entry["name"]),
+            may_cut=settings.context_overflow == "truncate",
         )
-        if body.status != 200:
-            raise self._refused(body, entry["name"])
-        translator = ToChunks(_frame(request, answer, entry), context=settings.context_length)
+        translator = ToChunks(frame, context=settings.context_length)
         decoder = LineDecoder(MAX_LINE_BYTES)
-        adjusted |= thought
+        adjusted |= cut | thought
         return EngineStream(body, decoder, translator, model=entry["name"], adjusted=adjusted)
 
     def complete(self, request: CompletionRequest, answer: AnswerId) -> PromptStream:
         """See `Backend.complete`."""
         entry = self._models.resolve(request.get("model"))
-        frame = _frame(request, answer, entry)
+        frame = self._frame(request, answer, entry)
 
         def open_one(index: int) -> EngineStream[TextChunk]:
             return self._continue(request, index, frame, entry)
@@ -131,21 +136,15 @@ class OllamaBackend:
 
     def models(self) -> list[Model]:
         """See `Backend.models`."""
-        length = self._settings.context_length
-        models = [to_model(entry, context_length=length) for entry in self._models.installed()]
-        return sorted(models, key=lambda model: model["created"], reverse=True)
+        return self._listing.all()
 
     def model(self, name: str) -> Model:
         """See `Backend.model`."""
-        entry = self._models.resolve(name)
-        return to_model(entry, context_length=self._settings.context_length)
+        return self._listing.one(name)
 
     def status(self) -> EngineStatus:
         """See `Backend.status`."""
-        status = self._status.get()
-        if isinstance(status, TensoriaError):
-            raise status
-        return status
+        return self._status.get()
 
     def _continue(
         self, request: CompletionRequest, index: int, frame: Frame, entry: ollama.ModelEntry
@@ -163,18 +162,24 @@ class OllamaBackend:
             keep_alive=settings.keep_alive,
             context_length=settings.context_length,
         )
-        body = self._client.generate(
+        first_seconds = self._first_token_seconds(model)
+        body, cut = overflow.sent(
             payload,
-            first_seconds=self._first_token_seconds(model),
-            idle_seconds=settings.stream_idle_timeout_seconds,
+            lambda payload: self._client.generate(
+                payload,
+                first_seconds=first_seconds,
+                idle_seconds=settings.stream_idle_timeout_seconds,
+            ),
+            lambda body: of_prompt(self._refused(body, model)),
+            # The headers of a stream leave with its first prompt, and nothing is cut untold.
+            may_cut=settings.context_overflow == "truncate"
+            and (index == 0 or not request.get("stream")),
         )
-        if body.status != 200:
-            raise of_prompt(self._refused(body, model))
         translator = ToTextChunks(
             frame, index=index, echo=echoed(request, prompt), context=settings.context_length
         )
         decoder = LineDecoder(MAX_LINE_BYTES)
-        return EngineStream(body, decoder, translator, model=model, adjusted=adjusted)
+        return EngineStream(body, decoder, translator, model=model, adjusted=adjusted | cut)
 
     def _temperature(
         self, request: ChatRequest | CompletionRequest, entry: ollama.ModelEntry
@@ -206,42 +211,13 @@ class OllamaBackend:
                     context = self._models.context_in_use(model, now=True)
             return to_error(body.status, text, context=context)
 
-    def _fetch_status(self) -> EngineStatus | TensoriaError:
-        """An error is kept as long as a status: a probe must not wait for a dead engine anew."""
-        try:
-            version = self._client.version()
-            installed = [entry["name"] for entry in self._models.installed()]
-        except TensoriaError as error:
-            return error
-        return EngineStatus("ollama", version, tuple(self._warnings(version, installed)))
-
-    def _warnings(self, version: str, installed: list[str]) -> list[str]:
-        default = self._settings.default_model
-        warnings = []
-        if not installed:
-            warnings.append(f"No model is installed; for example: ollama pull {default}")
-        else:
-            try:
-                self._models.resolve(None)
-            except TensoriaError as error:
-                warnings.append(error.message)
-        release = to_version(version)
-        if release is not None and release < OVERFLOW_SINCE:
-            warnings.append(
-                f"Ollama {version} cuts a prompt that is longer than the context without a word; "
-                "0.12.6 and later refuse it."
-            )
-        return warnings
-
-
-def _frame(
-    request: ChatRequest | CompletionRequest, answer: AnswerId, entry: ollama.ModelEntry
-) -> Frame:
-    digest = entry.get("digest")
-    return Frame(
-        id=answer.id,
-        created=answer.created,
-        model=request.get("model") or entry["name"],
-        fingerprint=f"fp_{digest[:10]}" if digest else None,
-        include_usage=wants_usage(request),
-    )
+    def _frame(
+        self, request: ChatRequest | CompletionRequest, answer: AnswerId, entry: ollama.ModelEntry
+    ) -> Frame:
+        return Frame(
+            id=answer.id,
+            created=answer.created,
+            model=request.get("model") or entry["name"],
+            fingerprint=self._fingerprints.of(entry.get("digest") or entry["name"]),
+            include_usage=wants_usage(request),
+        )

@@ -37,9 +37,10 @@ class OllamaClient:
         """Return the loaded models."""
         return cast("list[ollama.RunningModel]", self._list("/api/ps"))
 
-    def show(self, model: str) -> ollama.ModelDetails:
+    def show(self, model: str, *, seconds: float = CONTROL_SECONDS) -> ollama.ModelDetails:
         """Return a model's details; raises ModelNotFound when it has gone."""
-        return cast("ollama.ModelDetails", self._object("POST", "/api/show", {"model": model}))
+        asked = self._object("POST", "/api/show", {"model": model}, seconds=seconds)
+        return cast("ollama.ModelDetails", asked)
 
     def chat(
         self, payload: ollama.ChatRequest, *, first_seconds: float, idle_seconds: float
@@ -74,8 +75,10 @@ class OllamaClient:
             return []
         return [e for e in entries if isinstance(e, dict) and isinstance(e.get("name"), str)]
 
-    def _object(self, method: str, path: str, payload: object = None) -> dict[str, Any]:
-        status, body = self._transport.json(method, path, payload, seconds=CONTROL_SECONDS)
+    def _object(
+        self, method: str, path: str, payload: object = None, *, seconds: float = CONTROL_SECONDS
+    ) -> dict[str, Any]:
+        status, body = self._transport.json(method, path, payload, seconds=seconds)
         if status != 200:
             error = to_error(status, body)
             if method == "GET" and isinstance(error, RequestError):

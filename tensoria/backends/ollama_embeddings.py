@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+from tensoria.backends import overflow
 from tensoria.backends.base import Embedded
 from tensoria.backends.body import Body
 from tensoria.backends.ollama_client import OllamaClient
@@ -40,21 +41,26 @@ def embed(
     payload = to_ollama(
         request, model=model, keep_alive=settings.keep_alive, context_length=settings.context_length
     )
-    with client.embed(
+    body, adjusted = overflow.sent(
         payload,
-        first_seconds=first_seconds,
-        idle_seconds=settings.stream_idle_timeout_seconds,
-    ) as body:
-        if body.status != 200:
-            raise _refused(body, models, entry)
+        lambda payload: client.embed(
+            payload,
+            first_seconds=first_seconds,
+            idle_seconds=settings.stream_idle_timeout_seconds,
+        ),
+        lambda body: _refused(body, models, entry),
+        may_cut=settings.context_overflow == "truncate",
+    )
+    with body:
         body.flowing()
         answer = body.read_all(MAX_ANSWER_BYTES)
     vectors, prompt_tokens = from_ollama(answer, request)
-    return Embedded(model, vectors, prompt_tokens)
+    return Embedded(model, vectors, prompt_tokens, adjusted)
 
 
 def _refused(body: Body, models: OllamaModels, entry: ollama.ModelEntry) -> TensoriaError:
-    text = body.read_all(MAX_ERROR_BYTES)
+    with body:
+        text = body.read_all(MAX_ERROR_BYTES)
     context = _context(models, entry) if body.status == 400 else None
     return to_embedding_error(body.status, text, model=entry["name"], context=context)
 

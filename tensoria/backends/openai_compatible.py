@@ -11,16 +11,17 @@ from typing import Any, TypeVar
 
 from tensoria.backends.base import AnswerId, ChatStream, Embedded, EngineStatus
 from tensoria.backends.compose import compose
+from tensoria.backends.fingerprints import Fingerprints
 from tensoria.backends.framing import EventDecoder
-from tensoria.backends.ollama_models import MAX_AGE_SECONDS
+from tensoria.backends.llama_cpp import LlamaCppProps
 from tensoria.backends.openai_embeddings import embed, how_to_get
 from tensoria.backends.openai_models import OpenAIModels, is_llama_cpp
 from tensoria.backends.prompts import PromptStream
-from tensoria.backends.recent import Recent
+from tensoria.backends.status import Status, dead_ends, hidden
 from tensoria.backends.stream import MAX_ERROR_BYTES, MAX_LINE_BYTES, EngineStream
 from tensoria.backends.transport import AnyTransport, DryTransport, Transport
 from tensoria.config import Settings
-from tensoria.errors import BackendOverloaded, ModelNotFound, TensoriaError
+from tensoria.errors import BackendOverloaded, ModelNotFound
 from tensoria.translate.chat import token_limit, wants_usage
 from tensoria.translate.chat_passthrough import FromOpenAI, to_openai
 from tensoria.translate.chunks import Frame
@@ -28,6 +29,7 @@ from tensoria.translate.completion_chunks import of_prompt
 from tensoria.translate.completions import echoed
 from tensoria.translate.completions_passthrough import FromOpenAIText, to_openai_completion
 from tensoria.translate.errors import to_error
+from tensoria.translate.fingerprint import to_identity
 from tensoria.translate.traits import Traits
 from tensoria.wire.completions import CompletionRequest, TextChunk
 from tensoria.wire.openai import ChatRequest, Chunk, EmbeddingRequest, Model
@@ -35,27 +37,40 @@ from tensoria.wire.openai import ChatRequest, Chunk, EmbeddingRequest, Model
 # The embedded child has 64 HTTP threads; a full house would leave none for its own /health.
 LLAMA_CPP_MAX_STREAMS = 48
 
+CANNOT_CUT = (
+    "CONTEXT_OVERFLOW=truncate has no effect: an engine that speaks OpenAI cannot be asked to cut "
+    "a prompt, so one that is too long is refused."
+)
+
 AnyStream = TypeVar("AnyStream", EngineStream[Chunk], PromptStream)
 
 
 class OpenAIBackend:
-    """A `Backend` in front of one server that speaks OpenAI's API."""
+    """A `Backend` in front of one server that speaks OpenAI's API.
 
-    def __init__(self, settings: Settings) -> None:
+    One that is not `alone` leaves it to the others what an alias may stand for.
+    """
+
+    def __init__(self, settings: Settings, *, alone: bool = True) -> None:
         self._settings = settings
+        self._alone = alone
         self._transport: AnyTransport = Transport(
             settings.engine_base_url,
             concurrency=settings.max_concurrency,
             api_key=settings.engine_api_key,
         )
         self._models = OpenAIModels(self._transport, settings)
-        self._status = Recent(self._fetch_status, max_age_seconds=MAX_AGE_SECONDS)
+        self._props = LlamaCppProps(settings)
+        self._status = Status(self._fetch_status)
+        self._fingerprints = Fingerprints(settings)
         self._llama_cpp_streams = threading.BoundedSemaphore(LLAMA_CPP_MAX_STREAMS)
 
     def traits(self, name: str | None) -> Traits:
-        """See `Backend.traits`; of what its models can do such an engine tells nothing."""
+        """See `Backend.traits`; of what its models can do only llama.cpp tells a little."""
         entry = self._models.resolve(name)
-        return Traits("llamacpp" if is_llama_cpp(entry) else "openai", entry["id"])
+        if is_llama_cpp(entry):
+            return Traits("llamacpp", entry["id"], denied=self._props.denied())
+        return Traits("openai", entry["id"])
 
     def traits_of_engine(self) -> Traits:
         """See `Backend.traits_of_engine`; only its models tell that an engine is llama.cpp's."""
@@ -82,18 +97,16 @@ class OpenAIBackend:
     def _open_chat(self, request: ChatRequest, answer: AnswerId) -> EngineStream[Chunk]:
         entry = self._models.resolve(request.get("model"))
         return self._holding_a_thread(
-            entry, lambda: self._open(request, answer, entry["id"], progress=is_llama_cpp(entry))
+            entry,
+            lambda: self._open(
+                request, self._frame(request, answer, entry), entry["id"], is_llama_cpp(entry)
+            ),
         )
 
     def complete(self, request: CompletionRequest, answer: AnswerId) -> PromptStream:
         """See `Backend.complete`."""
         entry = self._models.resolve(request.get("model"))
-        frame = Frame(
-            id=answer.id,
-            created=answer.created,
-            model=request.get("model") or entry["id"],
-            include_usage=wants_usage(request),
-        )
+        frame = self._frame(request, answer, entry)
 
         def open_one(index: int) -> EngineStream[TextChunk]:
             return self._continue(request, index, frame, entry)
@@ -115,18 +128,30 @@ class OpenAIBackend:
 
     def models(self) -> list[Model]:
         """See `Backend.models`."""
-        return [self._models.to_model(entry) for entry in self._models.listed()]
+        models = self._models
+        return models.aliases.added_to(
+            {name: models.to_model(entry) for name, entry in models.by_name().items()}
+        )
 
     def model(self, name: str) -> Model:
         """See `Backend.model`."""
-        return self._models.to_model(self._models.resolve(name))
+        model = self._models.to_model(self._models.resolve(name))
+        return self._models.aliases.named(name, model)
 
     def status(self) -> EngineStatus:
         """See `Backend.status`."""
-        status = self._status.get()
-        if isinstance(status, TensoriaError):
-            raise status
-        return status
+        return self._status.get()
+
+    def _frame(
+        self, request: ChatRequest | CompletionRequest, answer: AnswerId, entry: dict[str, Any]
+    ) -> Frame:
+        return Frame(
+            id=answer.id,
+            created=answer.created,
+            model=request.get("model") or entry["id"],
+            fingerprint=self._fingerprints.of(to_identity(entry)),
+            include_usage=wants_usage(request),
+        )
 
     def _holding_a_thread(
         self, entry: dict[str, Any], open_stream: Callable[[], AnyStream]
@@ -148,7 +173,7 @@ class OpenAIBackend:
             raise BackendOverloaded("The engine is busy: all of its connections are in use.")
 
     def _open(
-        self, request: ChatRequest, answer: AnswerId, model: str, *, progress: bool
+        self, request: ChatRequest, frame: Frame, model: str, progress: bool
     ) -> EngineStream[Chunk]:
         settings = self._settings
         max_tokens, adjusted = token_limit(
@@ -171,12 +196,6 @@ class OpenAIBackend:
         if body.status != 200:
             with body:
                 raise to_error(body.status, body.read_all(MAX_ERROR_BYTES))
-        frame = Frame(
-            id=answer.id,
-            created=answer.created,
-            model=request.get("model") or model,
-            include_usage=wants_usage(request),
-        )
         return EngineStream(
             body,
             EventDecoder(MAX_LINE_BYTES),
@@ -213,14 +232,17 @@ class OpenAIBackend:
         decoder = EventDecoder(MAX_LINE_BYTES)
         return EngineStream(body, decoder, translator, model=model, adjusted=adjusted)
 
-    def _fetch_status(self) -> EngineStatus | TensoriaError:
+    def _fetch_status(self) -> EngineStatus:
+        models = self._models
+        listed = [entry["id"] for entry in models.listed()]
+        warnings = hidden(models.aliases, listed)
+        if self._alone:
+            warnings += dead_ends(models.aliases, models.resolve)
         try:
-            listed = self._models.listed()
-            warnings = [] if listed else ["The engine offers no model."]
-            if listed:
-                self._models.resolve(None)
+            models.resolve(None)
         except ModelNotFound as error:
-            warnings = [f"DEFAULT_MODEL: {error.message}"]
-        except TensoriaError as error:
-            return error
+            told = f"DEFAULT_MODEL: {error.message}" if listed else "The engine offers no model."
+            warnings.insert(0, told)
+        if self._settings.context_overflow == "truncate":
+            warnings.append(CANNOT_CUT)
         return EngineStatus("openai", None, tuple(warnings))

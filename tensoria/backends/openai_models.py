@@ -11,6 +11,7 @@ from tensoria.backends.recent import Recent
 from tensoria.backends.transport import AnyTransport
 from tensoria.config import Settings
 from tensoria.errors import BackendError, ModelNotFound, RequestError
+from tensoria.translate.aliases import Aliases
 from tensoria.translate.errors import to_error
 from tensoria.translate.models import from_openai, names_of
 from tensoria.translate.names import canonical, not_found_message
@@ -26,6 +27,7 @@ class OpenAIModels:
         self._transport = transport
         self._settings = settings
         self._entries = Recent(self._fetch_entries, max_age_seconds=MAX_AGE_SECONDS)
+        self.aliases = Aliases(settings.model_aliases)
         self._first_seen: dict[str, int] = {}
 
     def listed(self) -> list[dict[str, Any]]:
@@ -33,19 +35,25 @@ class OpenAIModels:
         # Each stands under all of its names.
         return list({entry["id"]: entry for entry in self._entries.get().values()}.values())
 
+    def by_name(self) -> dict[str, dict[str, Any]]:
+        """Return the entries by every name (`canonical`) that the engine gives them."""
+        return self._entries.get()
+
     def resolve(self, name: str | None, how_to_get: str = "") -> dict[str, Any]:
         """Return the entry that a client means; no name means DEFAULT_MODEL.
 
-        The engine would take any name and echo it, so the name is checked here.
+        Either may be an alias. The engine would take any name and echo it, so it is checked here.
         """
-        wanted = name or self._settings.default_model
+        asked = name or self._settings.default_model
+        wanted = self.aliases.meant(asked)
         entry = self._entries.get().get(canonical(wanted))
         if entry is None:
             fresh = time.monotonic() - MAX_AGE_ON_A_MISS_SECONDS
             entry = self._entries.newer_than(fresh).get(canonical(wanted))
         if entry is None:
             installed = [entry["id"] for entry in self.listed()]
-            raise ModelNotFound(not_found_message(wanted, installed, how_to_get))
+            message = not_found_message(wanted, installed, how_to_get)
+            raise ModelNotFound(self.aliases.explained(asked, message))
         return entry
 
     def to_model(self, entry: dict[str, Any]) -> Model:

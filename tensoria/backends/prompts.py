@@ -26,7 +26,7 @@ class PromptStream:
         self._usages: list[Usage | None] = []
         self._current = open_one(0)
         self.model = self._current.model
-        self.adjusted = self._current.adjusted
+        self.adjusted = dict(self._current.adjusted)
         self.finished = False
         self.on_close: Callable[[], None] | None = None
 
@@ -49,6 +49,7 @@ class PromptStream:
             raise StopIteration
         if self._current.finished:
             self._current = self._open_one(len(self._usages))
+            self.adjusted |= self._current.adjusted
         chunks = next(self._current)
         if self._current.finished:
             self._current.close()

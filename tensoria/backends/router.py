@@ -16,8 +16,10 @@ from tensoria.backends.base import (
     EngineStatus,
 )
 from tensoria.backends.openai_compatible import OpenAIBackend
+from tensoria.backends.status import Status, dead_ends
 from tensoria.config import Settings
 from tensoria.errors import BackendError, ModelNotFound, RequestError
+from tensoria.translate.aliases import Aliases
 from tensoria.translate.embeddings import does_not_chat
 from tensoria.translate.names import canonical, not_found_message
 from tensoria.translate.traits import Traits
@@ -30,10 +32,13 @@ _NAMED = "The embeddings engine (EMBEDDINGS_BASE_URL): "
 class EmbeddingsRouter:
     """A `Backend`: the models of `embeds` embed, all else is asked of `chats`."""
 
-    def __init__(self, chats: Backend, embeds: Backend, default_model: str) -> None:
+    def __init__(self, chats: Backend, embeds: Backend, settings: Settings) -> None:
         self._chats = chats
         self._embeds = embeds
-        self._default_model = default_model
+        self._settings = settings
+        self._default_model = settings.default_model
+        self._aliases = Aliases(settings.model_aliases)
+        self._status = Status(self._fetch_status)
 
     def traits(self, name: str | None) -> Traits:
         """See `Backend.traits`."""
@@ -48,7 +53,7 @@ class EmbeddingsRouter:
 
     def dry(self) -> "EmbeddingsRouter":
         """See `Backend.dry`."""
-        return EmbeddingsRouter(self._chats.dry(), self._embeds.dry(), self._default_model)
+        return EmbeddingsRouter(self._chats.dry(), self._embeds.dry(), self._settings)
 
     def chat(self, request: ChatRequest, answer: AnswerId) -> ChatStream:
         """See `Backend.chat`."""
@@ -87,9 +92,11 @@ class EmbeddingsRouter:
         raise self._missing(name)
 
     def status(self) -> EngineStatus:
-        """See `Backend.status`; ready are both, or neither is.
+        """See `Backend.status`; ready are both, or neither is."""
+        return self._status.get()
 
-        The second engine is known by its list, which is two seconds old at most: its `status`
+    def _fetch_status(self) -> EngineStatus:
+        """The second engine is known by its list, which is two seconds old at most: its `status`
         would warn that it does not have the default model.
         """
         status = self._chats.status()
@@ -97,10 +104,9 @@ class EmbeddingsRouter:
             offered = self._embeds.models()
         except BackendError as error:
             raise type(error)(f"{_NAMED}{error.message}") from error
-        if offered:
-            return status
-        warning = f"{_NAMED}it offers no model."
-        return replace(status, warnings=(*status.warnings, warning))
+        warnings = [] if offered else [f"{_NAMED}it offers no model."]
+        warnings += dead_ends(self._aliases, self.model)
+        return replace(status, warnings=(*status.warnings, *warnings))
 
     def _why_not(self, name: str | None) -> RequestError:
         """Return the error for a chat with a model that the engine for chats does not have."""
@@ -112,10 +118,12 @@ class EmbeddingsRouter:
 
     def _missing(self, name: str | None) -> ModelNotFound:
         installed = [model["id"] for model in self.models()]
-        return ModelNotFound(not_found_message(name or self._default_model, installed))
+        asked = name or self._default_model
+        message = not_found_message(self._aliases.meant(asked), installed)
+        return ModelNotFound(self._aliases.explained(asked, message))
 
 
 def with_embeddings(settings: Settings, base_url: str) -> EmbeddingsRouter:
     """Return a backend in front of the settings' engine and of the one at `base_url`."""
-    embeds = OpenAIBackend(replace(settings, engine_base_url=base_url))
-    return EmbeddingsRouter(OpenAIBackend(settings), embeds, settings.default_model)
+    embeds = OpenAIBackend(replace(settings, engine_base_url=base_url), alone=False)
+    return EmbeddingsRouter(OpenAIBackend(settings, alone=False), embeds, settings)

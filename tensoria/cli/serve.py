@@ -37,9 +37,11 @@ def load_settings() -> Settings:
 
 def load_app(settings: Settings) -> "WSGIApplication":
     """Build the application; called in a worker, once it has patched the standard library."""
-    from tensoria.app import create_app
+    from tensoria.app import create_app, look_at_engine
 
-    return create_app(settings)
+    app = create_app(settings)
+    look_at_engine(app)
+    return app
 
 
 def end_with_parent(environ: MutableMapping[str, str]) -> None:

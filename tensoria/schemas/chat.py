@@ -114,7 +114,13 @@ class ChatSchema(Schema):
     presence_penalty = Number(minimum=-2, maximum=2, metadata=honoured())
     frequency_penalty = Number(minimum=-2, maximum=2, metadata=honoured())
 
-    tools = Tools(metadata=honoured("Functions; other kinds of tools are left out.", needs="tools"))
+    tools = Tools(
+        metadata=honoured(
+            "Functions; other kinds of tools are left out. Where the model's template has no place "
+            "for tools, llama.cpp's server would drop them without a word.",
+            needs="tools",
+        )
+    )
     tool_choice = ToolChoice(metadata=support("refused", LATER, openai="honoured"))
     parallel_tool_calls = ParallelCalls(metadata=support("refused", LATER, openai="honoured"))
     reasoning_effort = EffortField(metadata=wish("reasoning_effort", openai="honoured"))

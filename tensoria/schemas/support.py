@@ -26,8 +26,8 @@ class Support:
     """One field's support: by kind of engine, and narrowed by release and capability.
 
     `changes` tells whether an answer that ignores the field is another answer. `since` is the first
-    Ollama that takes it, `needs` the capability that its model must have; without either the
-    field is refused. `look` is for what depends on the value; of a field with members,
+    Ollama that takes it, `needs` the capability that a model must not be known to lack; without
+    either the field is refused. `look` is for what depends on the value; of a field with members,
     `members_change` tells whether an answer that ignores one of them is another answer.
     """
 
@@ -53,7 +53,7 @@ class Support:
         if self.since and traits.is_older(self.since):
             wanted = ".".join(map(str, self.since))
             return f"needs Ollama {wanted} or later"
-        if self.needs and traits.kind == "ollama" and traits.lacks(self.needs):
+        if self.needs and traits.lacks(self.needs):
             return f"needs a model with the capability '{self.needs}', which {traits.model} lacks"
         return None
 

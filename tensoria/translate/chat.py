@@ -13,9 +13,8 @@ from tensoria.errors import BackendError, TensoriaError
 from tensoria.translate import timings
 from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks, to_usage
 from tensoria.translate.errors import to_stream_error
-from tensoria.translate.images import attach_images
 from tensoria.translate.options import to_options
-from tensoria.translate.tools import OllamaCalls, to_ollama_message, to_ollama_tools
+from tensoria.translate.tools import OllamaCalls, to_ollama_history, to_ollama_tools
 from tensoria.translate.traits import Version
 from tensoria.wire import ollama
 from tensoria.wire.completions import CompletionRequest
@@ -63,7 +62,6 @@ def to_ollama(
     }
     if "tools" in request:
         body["tools"] = to_ollama_tools(request["tools"], version)
-    attach_images(body["messages"], request["messages"])
     if think is not None:
         body["think"] = think
     return body
@@ -71,7 +69,7 @@ def to_ollama(
 
 def to_messages(messages: Iterable[Message]) -> list[ollama.ChatMessage]:
     """Return messages as Ollama has them, with their roles folded."""
-    return [to_ollama_message(message) for message in fold_roles(messages)]
+    return to_ollama_history(fold_roles(messages))
 
 
 def fold_roles(messages: Iterable[Message]) -> list[Message]:
@@ -126,6 +124,12 @@ def token_limit(
     if limit > ceiling:
         return ceiling, {field: str(ceiling)}
     return limit, {}
+
+
+def usage_of(line: dict[str, Any]) -> Usage:
+    """Return the counts of an answer's last line; what was cached, releases after 0.32.15 tell."""
+    cached = line.get("prompt_eval_cached_count")
+    return to_usage(line.get("prompt_eval_count"), line.get("eval_count"), cached)
 
 
 class ToChunks:
@@ -219,6 +223,6 @@ class ToChunks:
             reason = "tool_calls"
         self._open(chunks)
         self.finished = True
-        self.usage = to_usage(line.get("prompt_eval_count"), line.get("eval_count"))
+        self.usage = usage_of(line)
         self.timings = timings.from_ollama(line)
         chunks.extend(to_last_chunks(self._frame, reason, self.usage))

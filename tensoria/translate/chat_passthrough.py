@@ -17,7 +17,7 @@ from tensoria.translate.chat import fold_roles
 from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks, to_usage
 from tensoria.translate.errors import to_stream_error
 from tensoria.translate.extensions import to_openai_extensions
-from tensoria.translate.images import attach_parts
+from tensoria.translate.images import with_parts
 from tensoria.translate.reasoning import to_openai_reasoning
 from tensoria.wire.openai import (
     ChatRequest,
@@ -51,8 +51,8 @@ def to_openai(
     fields = cast("dict[str, Any]", request)
     body = {name: fields[name] for name in PASSED if name in fields}
     body["model"] = model
-    body["messages"] = [_without_name(message) for message in fold_roles(request["messages"])]
-    attach_parts(body["messages"], request["messages"])
+    messages = fold_roles(request["messages"])
+    body["messages"] = [with_parts(_without_name(message)) for message in messages]
     body["max_tokens"] = max_tokens
     body["temperature"] = fields.get("temperature", temperature)
     body["stream"] = True
@@ -71,6 +71,21 @@ def _without_name(message: Message) -> dict[str, Any]:
     if "name" not in message or message["role"] == "tool":
         return cast("dict[str, Any]", message)
     return {key: value for key, value in message.items() if key not in ("name", "tool_call_id")}
+
+
+def usage_of(event: dict[str, Any]) -> Usage | None:
+    """Return the counts of an event, if it has them.
+
+    llama.cpp's server tells what was cached in `timings`, the others where OpenAI does.
+    """
+    usage = event.get("usage")
+    if not isinstance(usage, dict):
+        return None
+    details, told = usage.get("prompt_tokens_details"), event.get("timings")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    if cached is None and isinstance(told, dict):
+        cached = told.get("cache_n")
+    return to_usage(usage.get("prompt_tokens"), usage.get("completion_tokens"), cached)
 
 
 class FromOpenAI:
@@ -117,9 +132,7 @@ class FromOpenAI:
             return
         if "timings" in event:
             self.timings = timings.from_llama_cpp(event["timings"])
-        usage = event.get("usage")
-        if isinstance(usage, dict):
-            self.usage = to_usage(usage.get("prompt_tokens"), usage.get("completion_tokens"))
+        self.usage = usage_of(event) or self.usage
         if event.get("prompt_progress") is not None:
             return
         choices = event.get("choices") or []

@@ -68,15 +68,23 @@ def to_last_chunks(frame: Frame, reason: FinishReason, usage: Usage | None) -> l
     return chunks
 
 
-def to_usage(prompt_tokens: object, completion_tokens: object) -> Usage:
-    """Return the counts; Ollama leaves out a count that is zero."""
+def to_usage(
+    prompt_tokens: object, completion_tokens: object, cached_tokens: object = None
+) -> Usage:
+    """Return the counts; Ollama leaves out a count that is zero.
+
+    `cached_tokens`, of the prompt's those that were not computed anew, only some engines tell.
+    """
     prompt = prompt_tokens if isinstance(prompt_tokens, int) else 0
     completion = completion_tokens if isinstance(completion_tokens, int) else 0
-    return {
+    usage: Usage = {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
     }
+    if type(cached_tokens) is int:
+        usage["prompt_tokens_details"] = {"cached_tokens": cached_tokens}
+    return usage
 
 
 class ToCompletion:

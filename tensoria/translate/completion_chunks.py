@@ -43,12 +43,16 @@ def to_usage_chunks(frame: Frame, usage: Usage | None) -> list[TextChunk]:
 def sum_usage(usages: Iterable[Usage | None]) -> Usage | None:
     """Return the counts of several runs as one; None when one of them told nothing."""
     total: Usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+    cached = 0
     for usage in usages:
         if usage is None:
             return None
         total["prompt_tokens"] += usage["prompt_tokens"]
         total["completion_tokens"] += usage["completion_tokens"]
         total["total_tokens"] += usage["total_tokens"]
+        if "prompt_tokens_details" in usage:
+            cached += usage["prompt_tokens_details"]["cached_tokens"]
+            total["prompt_tokens_details"] = {"cached_tokens": cached}
     return total
 
 

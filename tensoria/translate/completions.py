@@ -11,7 +11,8 @@ import orjson
 
 from tensoria.errors import BackendError, TensoriaError
 from tensoria.translate import timings
-from tensoria.translate.chunks import Frame, to_usage
+from tensoria.translate.chat import usage_of
+from tensoria.translate.chunks import Frame
 from tensoria.translate.completion_chunks import TextAnswer, of_prompt
 from tensoria.translate.errors import to_stream_error
 from tensoria.translate.options import to_options
@@ -114,6 +115,6 @@ class ToTextChunks:
             self.error = BackendError("The engine ended the answer without a reason.")
             return
         self.finished = True
-        self.usage = to_usage(line.get("prompt_eval_count"), line.get("eval_count"))
+        self.usage = usage_of(line)
         self.timings = timings.from_ollama(line)
         self._answer.finish(reason, chunks)

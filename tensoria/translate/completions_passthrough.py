@@ -11,8 +11,8 @@ import orjson
 
 from tensoria.errors import BackendError, TensoriaError, UnsupportedParameter
 from tensoria.translate import timings
-from tensoria.translate.chat_passthrough import PASSED
-from tensoria.translate.chunks import Frame, to_usage
+from tensoria.translate.chat_passthrough import PASSED, usage_of
+from tensoria.translate.chunks import Frame
 from tensoria.translate.completion_chunks import TextAnswer, of_prompt
 from tensoria.translate.errors import to_stream_error
 from tensoria.translate.extensions import to_openai_extensions
@@ -91,9 +91,7 @@ class FromOpenAIText:
             return
         if "timings" in event:
             self.timings = timings.from_llama_cpp(event["timings"])
-        usage = event.get("usage")
-        if isinstance(usage, dict):
-            self.usage = to_usage(usage.get("prompt_tokens"), usage.get("completion_tokens"))
+        self.usage = usage_of(event) or self.usage
         if event.get("prompt_progress") is not None:
             return
         choices = event.get("choices") or []

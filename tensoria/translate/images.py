@@ -11,7 +11,6 @@ from urllib.parse import unquote
 
 from tensoria.errors import InvalidRequest, UnsupportedParameter
 from tensoria.translate.traits import Traits
-from tensoria.wire import ollama
 from tensoria.wire.content import ContentPart, ImagePart
 from tensoria.wire.openai import Message
 
@@ -77,23 +76,18 @@ def check_images(messages: Sequence[Message], traits: Traits) -> None:
             )
 
 
-def attach_images(theirs: list[ollama.ChatMessage], ours: Sequence[Message]) -> None:
-    """Put the images of messages into Ollama's, whose text is there already.
-
-    Counted from the end: only leading system messages are folded, and these have no images.
-    """
-    for message, source in zip(reversed(theirs), reversed(ours), strict=False):
-        if "parts" in source:
-            urls = [part["image_url"]["url"] for part in _of(source["parts"])]
-            message["images"] = [url.partition(",")[2] for url in urls]
+def to_images(parts: Sequence[ContentPart]) -> list[str]:
+    """Return the images of a message for Ollama, whose text stands apart from them."""
+    urls = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
+    return [url.partition(",")[2] for url in urls]
 
 
-def attach_parts(theirs: list[dict[str, Any]], ours: Sequence[Message]) -> None:
-    """Put texts and images, in their order, into the messages for an engine that speaks OpenAI."""
-    for back, source in enumerate(reversed(ours), start=1):
-        if "parts" in source:
-            message = {key: value for key, value in theirs[-back].items() if key != "parts"}
-            theirs[-back] = message | {"content": source["parts"]}
+def with_parts(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message for an engine that speaks OpenAI: texts and images in their order."""
+    if "parts" not in message:
+        return message
+    left = {key: value for key, value in message.items() if key != "parts"}
+    return left | {"content": message["parts"]}
 
 
 def _standard(text: str) -> str:
@@ -124,7 +118,3 @@ def _images(messages: Sequence[Message]) -> Iterator[tuple[str, ImagePart]]:
         for place, part in enumerate(message.get("parts", ())):
             if part["type"] == "image_url":
                 yield f"messages[{index}].content[{place}].image_url.url", part
-
-
-def _of(parts: Sequence[ContentPart]) -> Iterator[ImagePart]:
-    return (part for part in parts if part["type"] == "image_url")

@@ -1,14 +1,25 @@
 """Model lists: an engine's entries to OpenAI's."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tensoria.translate.embeddings import trained_context
 from tensoria.wire import ollama
 from tensoria.wire.openai import Model
 
 
-def to_model(entry: ollama.ModelEntry, *, context_length: int | None) -> Model:
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a model: contexts in tokens, in effect and as trained; None if not told."""
+
+    context: int | None = None
+    trained_context: int | None = None
+    capabilities: Collection[str] | None = None
+
+
+def to_model(entry: ollama.ModelEntry, facts: Facts) -> Model:
     """Return the model for an entry of /api/tags, dated by the model's own file."""
     name = entry["name"]
     namespace = name.rpartition("/")[0]
@@ -18,9 +29,37 @@ def to_model(entry: ollama.ModelEntry, *, context_length: int | None) -> Model:
         "created": to_unix(entry.get("modified_at")),
         "owned_by": namespace or "library",
     }
-    if context_length is not None:
-        model["context_length"] = context_length
+    return _with_facts(model, facts)
+
+
+def _with_facts(model: Model, facts: Facts) -> Model:
+    if facts.context is not None:
+        model["context_length"] = facts.context
+    if facts.trained_context is not None:
+        model["trained_context_length"] = facts.trained_context
+    if facts.capabilities is not None:
+        model["capabilities"] = sorted(facts.capabilities)
     return model
+
+
+def to_facts(
+    entry: ollama.ModelEntry, about: "About | None", *, configured: int | None, in_use: object
+) -> Facts:
+    """Return what is known of an Ollama's model.
+
+    The list has capabilities and the trained context from 0.30 on; before, and where it is asked
+    anyway, the model's own file tells (`about`). Ollama gives no model more than it was trained on.
+    """
+    listed = entry.get("capabilities")
+    capabilities = frozenset(map(str, listed)) if isinstance(listed, list) else None
+    trained, own = trained_context(entry), None
+    if about is not None:
+        trained, own = trained or about.trained_context, about.own_context
+        capabilities = capabilities or about.capabilities
+    context = configured or _tokens(in_use) or own
+    if context and trained:
+        context = min(context, trained)
+    return Facts(context, trained, capabilities)
 
 
 def to_unix(moment: object) -> int:
@@ -39,12 +78,27 @@ def from_openai(entry: dict[str, Any], *, created: int, owned_by: str | None) ->
 
     `created` is ours: llama.cpp answers with the time of the question.
     """
-    return {
+    model: Model = {
         "id": entry["id"],
         "object": "model",
         "created": created,
         "owned_by": owned_by or str(entry.get("owned_by") or "engine"),
     }
+    return _with_facts(model, _facts_of(entry))
+
+
+def _facts_of(entry: dict[str, Any]) -> Facts:
+    """Read what vLLM (`max_model_len`) and llama.cpp (`meta`) add to OpenAI's model."""
+    meta = entry.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
+    return Facts(
+        context=_tokens(entry.get("max_model_len")) or _tokens(meta.get("n_ctx")),
+        trained_context=_tokens(meta.get("n_ctx_train")),
+    )
+
+
+def _tokens(value: object) -> int | None:
+    return value if type(value) is int and value > 0 else None
 
 
 def names_of(entry: dict[str, Any]) -> list[str]:
@@ -81,7 +135,7 @@ def to_about(details: ollama.ModelDetails) -> About:
         own_temperature="temperature" in own,
         own_context=int(own["num_ctx"]) if own.get("num_ctx", "").isdecimal() else None,
         trained_context=trained if isinstance(trained, int) else None,
-        capabilities=frozenset(told) if isinstance(told, list) else None,
+        capabilities=frozenset(map(str, told)) if isinstance(told, list) else None,
     )
 
 
@@ -89,3 +143,14 @@ def _own_parameters(text: str | None) -> dict[str, str]:
     """Read `parameters`: text, one `key   value` a line."""
     lines = (line.split(None, 1) for line in (text or "").split("\n"))
     return {line[0]: line[1].strip() for line in lines if len(line) == 2}
+
+
+def denied_by_props(props: object) -> frozenset[str]:
+    """Return what a model cannot do by llama.cpp's /props (build 11549), in Ollama's words.
+
+    Its chat template has a place for tools or not: without one the server would answer as if none
+    had been sent. Older builds do not tell.
+    """
+    caps = props.get("chat_template_caps") if isinstance(props, dict) else None
+    told = caps.get("supports_tools") if isinstance(caps, dict) else None
+    return frozenset({"tools"}) if told is False else frozenset()

@@ -14,8 +14,9 @@ class Traits:
 
     `version` is None where the engine tells none, or a development build's ("0.0.0"): it counts as
     the newest. `capabilities` (Ollama's words: completion, tools, insert, vision, embedding,
-    thinking) is None where they are not told: then nothing is refused for want of one.
-    `context_length` (tokens) is the one that goes up with every request, None where none does.
+    thinking) is None where they are not told: then nothing is refused for want of one. `denied` are
+    those that an engine which does not tell them all says the model has not. `context_length`
+    (tokens) is the one that goes up with every request, None where none does.
     """
 
     kind: Kind
@@ -23,6 +24,7 @@ class Traits:
     version: Version | None = None
     capabilities: frozenset[str] | None = None
     context_length: int | None = None
+    denied: frozenset[str] = frozenset()
 
     def is_older(self, than: Version) -> bool:
         """Tell whether the engine is an Ollama of a release before this one."""
@@ -30,6 +32,8 @@ class Traits:
 
     def lacks(self, capability: str) -> bool:
         """Tell whether the model is known not to have a capability."""
+        if capability in self.denied:
+            return True
         return self.capabilities is not None and capability not in self.capabilities
 
 

@@ -15,6 +15,9 @@ def test_the_list_has_each_model_with_its_own_date(client: FlaskClient) -> None:
                 "object": "model",
                 "created": 1_795_444_637,
                 "owned_by": "library",
+                "context_length": 4096,
+                "trained_context_length": 8192,
+                "capabilities": ["completion"],
             }
         ],
     }

@@ -73,9 +73,3 @@ def test_default_effort_leaves_other_models_alone(
     assert response.status_code == 200
     assert "X-Tensoria-Ignored" not in response.headers
     assert sent(fake) is None
-
-
-def test_plain_chat_asks_the_engine_nothing_new(fake: FakeOllama, client: FlaskClient) -> None:
-    client.post(CHAT, json=HELLO)
-
-    assert "/api/version" not in {request.path for request in fake.requests}

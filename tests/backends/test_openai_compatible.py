@@ -437,3 +437,15 @@ def test_traits_tell_llama_cpp_from_other_engines(fake: FakeOllama, make: Make) 
     assert make().traits(None) == Traits("openai", "org/Model-1")
     speak_openai(fake, "smollm2", owned_by="llamacpp")
     assert make().traits("smollm2") == Traits("llamacpp", "smollm2")
+
+
+def test_an_overflow_is_refused_where_nothing_can_be_cut(fake: FakeOllama, make: Make) -> None:
+    """The setting has no effect here, and /ready says so."""
+    words = "This model's maximum context length is 8 tokens. However, you requested 9 tokens."
+    backend = make(CONTEXT_OVERFLOW="truncate")
+    fake.script(CHAT, answer_json({"error": {"message": words}}, 400))
+    (warning,) = backend.status().warnings
+
+    assert failure(backend).code == "context_length_exceeded"
+    assert len(fake.received(CHAT)) == 1
+    assert "CONTEXT_OVERFLOW" in warning

@@ -246,3 +246,28 @@ def test_a_dry_run_asks_neither_engine(
 
 def test_the_engine_that_chats_stands_for_both(backend: Backend) -> None:
     assert backend.traits_of_engine() == Traits("openai", "")
+
+
+def test_an_alias_leads_to_the_engine_that_has_its_model(settings: dict[str, str]) -> None:
+    aliases = f"text-embedding-3-small={EMBEDS},gpt-4o={CHATS}"
+    backend = create_backend(Settings.from_env({**settings, "MODEL_ALIASES": aliases}))
+
+    assert embed(backend, "text-embedding-3-small").model == EMBEDS
+    assert chat(backend, "gpt-4o") == "Hello"
+    assert [(m["id"], m.get("alias_of")) for m in backend.models()] == [
+        (CHATS, None),
+        ("gpt-4o", CHATS),
+        (EMBEDS, None),
+        ("text-embedding-3-small", EMBEDS),
+    ]
+    assert backend.status().warnings == ()
+
+
+def test_an_alias_that_neither_engine_knows_is_a_warning_that_names_both(
+    settings: dict[str, str],
+) -> None:
+    backend = create_backend(Settings.from_env({**settings, "MODEL_ALIASES": "gpt-4o=mistral"}))
+    (warning,) = backend.status().warnings
+
+    assert "'gpt-4o' stands for 'mistral'" in warning
+    assert failure(chat, backend, "gpt-4o").message == warning

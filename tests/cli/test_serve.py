@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -50,7 +51,11 @@ def test_gunicorn_gets_the_settings_and_the_application(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(application, "run", run)
     monkeypatch.setenv("API_PORT", "8123")
+    monkeypatch.setenv("OLLAMA_BASE_URL", "http://127.0.0.1:1")
     assert main(["serve"]) == 0
+    for thread in threading.enumerate():
+        if thread.name == "first-look":
+            thread.join()
     settings, app = got
     assert settings.api_port == 8123
     assert callable(app)

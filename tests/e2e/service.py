@@ -52,6 +52,8 @@ def running_service(
         "API_PORT": str(port),
         "API_KEY": KEY,
         "OLLAMA_BASE_URL": engine_url,
+        # Installed at the fake, so that the start has nothing to warn of.
+        "DEFAULT_MODEL": "smollm2:135m",
         **settings,
     }
     with running(command, folder, environ) as (process, log):

@@ -20,6 +20,7 @@ from tensoria.cli.embedded import Embedded
 from tensoria.engine.process import COMMAND, EngineProcess
 from tensoria.engine.supervisor import Died, Event, Ready, Supervisor
 from tensoria.translate.embeddings import to_embedding_error
+from tensoria.translate.models import denied_by_props
 from tests.engine.asking import Engine, chat, requests_inside
 from tests.engine.demo import demo_engine
 from tests.engine.living import is_alive, wait_until_gone
@@ -93,6 +94,11 @@ def test_context_is_divided_between_two_slots(engine: Engine) -> None:
     properties = engine.json("/props")
     assert properties["total_slots"] == 2
     assert properties["default_generation_settings"]["n_ctx"] == 2048
+
+
+def test_template_says_that_it_has_no_place_for_tools(engine: Engine) -> None:
+    """Sent all the same, they would be dropped without a word."""
+    assert denied_by_props(engine.json("/props")) == {"tools"}
 
 
 def test_prompt_longer_than_a_slot_is_refused(engine: Engine) -> None:

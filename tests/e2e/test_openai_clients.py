@@ -35,20 +35,30 @@ BY_MODEL = {
     "broken:latest": answer_html(502),
     "breaks-off:latest": stream([chat_line("Hel"), close]),
 }
+CALLS = "calls-tools:latest"
+OSLO = {"function": {"name": "weather", "arguments": {"city": "Oslo"}}}
+CALL = stream([chat_line("", tool_calls=[OSLO]), done_line()])
 HELLO = stream([chat_line("Hel"), chat_line("lo"), done_line(prompt=27, eval=8)])
 
 Report = dict[str, Any]
 
 
 def _chat(exchange: Exchange) -> None:
-    BY_MODEL.get(exchange.request.json["model"], HELLO)(exchange)
+    asked = exchange.request.json
+    if asked["model"] == CALLS:
+        last = asked["messages"][-1]
+        told = f"{last['tool_name']}: {last['content']}" if last["role"] == "tool" else None
+        (stream([chat_line(told), done_line()]) if told else CALL)(exchange)
+        return
+    BY_MODEL.get(asked["model"], HELLO)(exchange)
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The service in front of an engine with two models that chat, one that embeds, two broken."""
+    """The service in front of models that chat, one that embeds, two broken, one with tools."""
     with FakeOllama() as fake:
-        fake.models = [model_entry(name) for name in [*MODELS, *BY_MODEL]]
+        fake.models = [model_entry(name) for name in [*MODELS, *BY_MODEL, CALLS]]
+        fake.models[-1]["capabilities"] = ["completion", "tools"]
         fake.models[MODELS.index(EMBEDDING_MODEL)]["capabilities"] = ["embedding"]
         fake.script("/api/chat", _chat)
         with running_service(tmp_path_factory.mktemp("service"), fake.url) as started:
@@ -113,7 +123,7 @@ def report(
 
 
 def test_the_client_lists_the_models(report: Report) -> None:
-    assert set(report["models"]) == {*MODELS, *BY_MODEL}
+    assert set(report["models"]) == {*MODELS, *BY_MODEL, CALLS}
 
 
 def test_the_client_retrieves_models_by_names_with_slashes_and_colons(report: Report) -> None:
@@ -157,6 +167,12 @@ def test_the_client_reads_the_usage_at_the_end_of_a_stream(report: Report) -> No
     assert last["choices"] == []
     assert last["usage"]["prompt_tokens"] == 27
     assert last["usage"]["completion_tokens"] == 8
+
+
+def test_the_client_calls_a_tool_and_sends_its_result_back(report: Report) -> None:
+    looped = {"reason": "tool_calls", "city": "Oslo", "answer": "weather: 4 C"}
+
+    assert report["tools"] == [looped, looped]
 
 
 def test_the_client_reads_embeddings_in_its_own_encoding_and_in_numbers(report: Report) -> None:

@@ -13,6 +13,7 @@ so does an expectation without a recording.
 | `completions` | answers and errors of /api/generate |
 | `reasoning` | chats with a model that thinks |
 | `images` | an image for a model that cannot see |
+| `tools` | chats with tools |
 """
 
 import pytest
@@ -26,10 +27,12 @@ from tests.expectations import (
     images,
     reasoning,
     refusals,
+    tools,
 )
 from tests.expectations.shapes import (
     Answer,
     Broken,
+    Called,
     Completed,
     Context,
     Embedded,
@@ -48,7 +51,17 @@ pytest.register_assert_rewrite("tests.expectations.checks")
 
 EXPECTATIONS: dict[tuple[str, str], Expectation] = {
     (release, name): expectation
-    for room in (answers, refusals, faults, about, completions, embeddings, reasoning, images)
+    for room in (
+        answers,
+        refusals,
+        faults,
+        about,
+        completions,
+        embeddings,
+        tools,
+        reasoning,
+        images,
+    )
     for name, by_release in room.EXPECTED.items()
     for release, expectation in by_release.items()
 }
@@ -57,6 +70,7 @@ __all__ = [
     "EXPECTATIONS",
     "Answer",
     "Broken",
+    "Called",
     "Completed",
     "Context",
     "Embedded",

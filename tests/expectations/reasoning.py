@@ -67,5 +67,12 @@ EXPECTED: dict[str, ByRelease] = {
         C: Thought(_FOUR, Answer("", "stop", 20, 8), think="low"),
     },
     # capabilities: completion and thinking; `parameters` holds a stop string and no temperature.
-    "show-thinking": everywhere(Told(Answer("Hello", "stop", 27, 8), temperature=0.7)),
+    "show-thinking": everywhere(
+        Told(
+            Answer("Hello", "stop", 27, 8),
+            temperature=0.7,
+            trained=8192,
+            capabilities=("completion", "thinking"),
+        )
+    ),
 }

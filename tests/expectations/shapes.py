@@ -33,6 +33,22 @@ class Thought:
 
 
 @dataclass(frozen=True, slots=True)
+class Called:
+    """A chat with these messages and tools is answered with calls and no text.
+
+    A call is the function's name and its arguments as JSON; `ids` are the engine's own, of which
+    those before 0.12.10 have none (None: the gateway made one). `messages` are what a client sends,
+    and must go up as the recording has them; without them the recording's own are sent.
+    """
+
+    calls: tuple[tuple[str, str], ...]
+    ids: tuple[str | None, ...]
+    prompt_tokens: int
+    completion_tokens: int
+    messages: tuple[dict[str, object], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """An error before the first chunk: its true status, streaming or not.
 
@@ -82,11 +98,15 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class ModelList:
-    """GET /v1/models: these ids in any order, all made in one second and owned by one owner."""
+    """GET /v1/models: these ids in any order, all made in one second and owned by one owner.
+
+    `told` is what the list alone tells of them: the trained context in tokens and capabilities.
+    """
 
     ids: frozenset[str]
     created: int
     owned_by: str
+    told: Mapping[str, tuple[int, list[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +132,15 @@ class Told:
     """What /api/show tells, together with what the same engine's /api/chat would answer.
 
     `chat` names the recording for /api/chat, None the fake's own "Hello". `temperature` is what
-    must go up to the engine when the client names none.
+    must go up to the engine when the client names none. `trained` (tokens) and `capabilities` are
+    what /v1/models then shows.
     """
 
     outcome: Answer | Refused
     chat: str | None = None
     temperature: float | None = None
+    trained: int | None = None
+    capabilities: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +158,7 @@ class NotAsked:
 Expectation = (
     Answer
     | Thought
+    | Called
     | Refused
     | Embedded
     | NotEmbedded

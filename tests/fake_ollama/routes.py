@@ -65,6 +65,7 @@ class Routes:
             "/api/tags": {"GET": self._tags, "HEAD": self._tags},
             "/api/ps": {"GET": self._ps},
             "/api/show": {"POST": self._show},
+            "/api/delete": {"DELETE": self._delete},
             "/api/chat": {"POST": self._chat},
             "/api/generate": {"POST": self._chat},
             "/api/embed": {"POST": self._embed},
@@ -107,6 +108,15 @@ class Routes:
             answer_json({"error": f"model '{name}' not found"}, 404)(exchange)
         else:
             answer_json(_shown(model))(exchange)
+
+    def _delete(self, exchange: Exchange) -> None:
+        name = str(_asked(exchange).get("model", ""))
+        model = self._find(name)
+        if model is None:
+            answer_json({"error": f"model '{name}' not found"}, 404)(exchange)
+            return
+        self.models.remove(model)
+        answer_text("", 200)(exchange)
 
     def _chat(self, exchange: Exchange) -> None:
         asked = _asked(exchange)

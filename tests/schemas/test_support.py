@@ -98,6 +98,9 @@ def test_field_that_the_model_cannot_serve_is_refused_with_the_capability() -> N
     error = refusal("able")
     assert error.message == "'able' needs a model with the capability 'tools', which m lacks."
     assert told("able", traits=Traits("ollama", "m")) == ()
+    assert told("able", traits=Traits("llamacpp", "m")) == ()
+    denied = Traits("llamacpp", "m", denied=frozenset({"tools"}))
+    assert refusal("able", traits=denied).message == error.message
     assert told("able", traits=Traits("ollama", "m", None, frozenset({"tools"}))) == ()
 
 

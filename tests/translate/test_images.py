@@ -9,7 +9,7 @@ import pytest
 
 from tensoria.errors import InvalidRequest, UnsupportedParameter
 from tensoria.translate import images
-from tensoria.translate.chat import to_ollama
+from tensoria.translate.chat import to_messages, to_ollama
 from tensoria.translate.chat_passthrough import to_openai
 from tensoria.translate.images import BrokenImage, check_images, to_data_url
 from tensoria.translate.traits import Traits, Version
@@ -152,6 +152,18 @@ def test_engine_that_speaks_openai_gets_texts_and_images_in_their_order() -> Non
         {"role": "tool", "tool_call_id": "c1", "content": [part()]},
     ]
     assert CHAT[3]["content"] == "first\nsecond"
+
+
+def test_image_stays_with_its_message_where_calls_join_the_words_before_them() -> None:
+    call: Any = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    chat: list[Any] = [
+        seen(part()),
+        {"role": "assistant", "content": "a"},
+        {"role": "assistant", "content": "", "tool_calls": [call], "parts": [part(OTHER)]},
+        {"role": "user", "content": "b"},
+    ]
+    found = to_messages(chat)
+    assert [message.get("images") for message in found] == [[TEXT], ["/9j/AAAA"], None]
 
 
 def ollama(*able: str, version: Version = (0, 32, 15)) -> Traits:

@@ -117,6 +117,56 @@ def test_thoughts_without_calls_are_kept() -> None:
     assert found == {"role": "assistant", "content": "a", "thinking": "hm"}
 
 
+# (name, messages of the assistant in a row, (text, names of the calls) of what goes up)
+IN_A_ROW: list[tuple[str, list[dict[str, Any]], list[tuple[str, list[str]]]]] = [
+    ("words, then a call", [{"content": "a"}, {"tool_calls": ["f"]}], [("a", ["f"])]),
+    ("call after call", [{"tool_calls": ["f"]}, {"tool_calls": ["g"]}], [("", ["f", "g"])]),
+    (
+        "words and call, twice",
+        [{"content": "a", "tool_calls": ["f"]}, {"content": "b", "tool_calls": ["g"]}],
+        [("a\n\nb", ["f", "g"])],
+    ),
+    (
+        "a call, then words, which templates keep",
+        [{"tool_calls": ["f"]}, {"content": "a"}],
+        [("", ["f"]), ("a", [])],
+    ),
+    ("words alone", [{"content": "a"}, {"content": "b"}], [("a", []), ("b", [])]),
+]
+
+
+@pytest.mark.parametrize(("_name", "sent", "expected"), IN_A_ROW, ids=[row[0] for row in IN_A_ROW])
+def test_calls_after_the_assistants_own_words_join_them(
+    _name: str, sent: list[dict[str, Any]], expected: list[tuple[str, list[str]]]
+) -> None:
+    """Go templates merge such messages, and of the second one they take the text alone."""
+    messages: list[Any] = [{"role": "user", "content": "x"}]
+    for one in sent:
+        messages.append({"role": "assistant", "content": one.get("content", "")})
+        if "tool_calls" in one:
+            messages[-1]["tool_calls"] = [call(name, name, "{}") for name in one["tool_calls"]]
+    _, *found = to_messages(messages)
+    told = [
+        (turn["content"], [made["function"]["name"] for made in turn.get("tool_calls", ())])
+        for turn in found
+    ]
+    assert told == expected
+    for turn in found:
+        indexes = [made["function"].get("index") for made in turn.get("tool_calls", ())]
+        assert indexes == list(range(len(indexes)))
+
+
+def test_thoughts_of_joined_messages_are_joined() -> None:
+    calls = [call("x", "f", "{}")]
+    (found,) = to_messages(
+        [
+            {"role": "assistant", "content": "", "reasoning_content": "a"},
+            {"role": "assistant", "content": "", "reasoning_content": "b", "tool_calls": calls},
+        ]
+    )
+    assert found["thinking"] == "a\n\nb"
+
+
 def test_history_is_left_as_it_was() -> None:
     """A request may go up more than once."""
     message: Any = {"role": "function", "content": "a", "name": "f"}

@@ -46,3 +46,9 @@ def test_capability_is_lacking_only_where_they_are_told(
 ) -> None:
     capabilities = None if told is None else frozenset(told)
     assert Traits("ollama", "m", None, capabilities).lacks("tools") is expected
+
+
+def test_capability_that_an_engine_denies_is_lacking() -> None:
+    traits = Traits("llamacpp", "m", denied=frozenset({"tools"}))
+    assert traits.lacks("tools")
+    assert not traits.lacks("vision")

@@ -35,6 +35,31 @@ async function failure(step) {
   return { class: null };
 }
 
+const WEATHER = {
+  type: "function",
+  function: {
+    name: "weather",
+    parameters: { type: "object", properties: { city: { type: "string" } } },
+  },
+};
+
+// Let the model call a tool, send the result back, and return what was said of it.
+async function toolLoop(stream) {
+  const asked = { model: "calls-tools", tools: [WEATHER] };
+  const said = stream
+    ? await client.chat.completions.stream({ messages: ASK, ...asked }).finalChatCompletion()
+    : await chat(asked);
+  const { message, finish_reason: reason } = said.choices[0];
+  const [call] = message.tool_calls;
+  const result = { role: "tool", tool_call_id: call.id, content: "4 C" };
+  const answer = await chat({ ...asked, messages: [...ASK, message, result] });
+  return {
+    reason,
+    city: JSON.parse(call.function.arguments).city,
+    answer: answer.choices[0].message.content,
+  };
+}
+
 const models = (await all(client.models.list())).map((model) => model.id);
 const retrieved = [];
 for (const model of models) retrieved.push((await client.models.retrieve(model)).id);
@@ -54,6 +79,7 @@ const report = {
   "completion stream": await all(
     client.completions.create({ model: "smollm2:135m", prompt: "a", stream: true }),
   ),
+  tools: [await toolLoop(false), await toolLoop(true)],
   embeddings: [
     await client.embeddings.create({ model: "all-minilm", input: ["Hi", "Hello"] }),
     await client.embeddings.create({

@@ -13,6 +13,13 @@ from typing import Any
 import openai
 
 ASK = [{"role": "user", "content": "Hi"}]
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    },
+}
 
 
 def main(base_url: str, key: str, down_url: str) -> dict[str, Any]:
@@ -42,6 +49,7 @@ def main(base_url: str, key: str, down_url: str) -> dict[str, Any]:
             chunk.model_dump()
             for chunk in client.completions.create(model="smollm2:135m", prompt="a", stream=True)
         ],
+        "tools": [tool_loop(chat, streaming=streaming) for streaming in (False, True)],
         "embeddings": [
             client.embeddings.create(
                 model="all-minilm", input=["Hi", "Hello"], **given
@@ -62,6 +70,32 @@ def main(base_url: str, key: str, down_url: str) -> dict[str, Any]:
                 lambda: list(chat(model="breaks-off", messages=ASK, stream=True))
             ),
         },
+    }
+
+
+def tool_loop(chat: Callable[..., Any], *, streaming: bool) -> dict[str, Any]:
+    """Let the model call a tool, send the result back, and return what was said of it."""
+    asked: dict[str, Any] = {"model": "calls-tools", "tools": [WEATHER]}
+    if streaming:
+        chunks = list(chat(messages=ASK, stream=True, **asked))
+        (call,) = [
+            call
+            for chunk in chunks
+            for choice in chunk.choices
+            for call in choice.delta.tool_calls or ()
+        ]
+        reason = chunks[-1].choices[0].finish_reason
+        said = {"role": "assistant", "tool_calls": [call.model_dump()]}
+    else:
+        choice = chat(messages=ASK, **asked).choices[0]
+        (call,) = choice.message.tool_calls
+        reason, said = choice.finish_reason, choice.message.model_dump()
+    result = {"role": "tool", "tool_call_id": call.id, "content": "4 C"}
+    answer = chat(messages=[*ASK, said, result], **asked)
+    return {
+        "reason": reason,
+        "city": json.loads(call.function.arguments)["city"],
+        "answer": answer.choices[0].message.content,
     }
 
 
