@@ -25,6 +25,7 @@ from tests.expectations import (
     NotEmbedded,
     Ready,
     Refused,
+    Thought,
     Told,
 )
 from tests.expectations.checks import (
@@ -62,7 +63,7 @@ def test_every_recording_has_an_expectation_and_every_expectation_a_recording() 
 def test_every_kind_of_expectation_is_tested_here() -> None:
     about = {ModelList, Ready, Context, Told, NotAsked}
     embedded = {Embedded, NotEmbedded}
-    answered = {Answer, Called, Completed, Forced, Formed, Judged, Refused, Broken}
+    answered = {Answer, Called, Completed, Forced, Formed, Judged, Refused, Broken, Thought}
     tested = answered | embedded | about
     assert {type(expectation) for expectation in EXPECTATIONS.values()} == tested
 

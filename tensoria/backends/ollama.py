@@ -28,6 +28,7 @@ from tensoria.translate.completion_chunks import of_prompt
 from tensoria.translate.completion_logprobs import to_text_chunks
 from tensoria.translate.completions import echoed, to_generate
 from tensoria.translate.errors import to_error
+from tensoria.translate.reasoning import to_think
 from tensoria.translate.traits import Traits, to_version
 from tensoria.wire import ollama
 from tensoria.wire.completions import CompletionRequest, TextChunk
@@ -58,6 +59,7 @@ class OllamaBackend:
             model=entry["name"],
             version=to_version(self._version.get()),
             capabilities=self._models.capabilities(entry),
+            context_length=self._settings.context_length,
         )
 
     def traits_of_engine(self) -> Traits:
@@ -87,6 +89,8 @@ class OllamaBackend:
         max_tokens, adjusted = token_limit(
             request, default=settings.max_tokens, ceiling=self._most_tokens(entry["name"])
         )
+        effort = settings.default_reasoning_effort
+        think, thought = to_think(request, effort, lambda: self.traits(request.get("model")))
         payload = to_ollama(
             request,
             model=entry["name"],
@@ -95,6 +99,7 @@ class OllamaBackend:
             keep_alive=settings.keep_alive,
             context_length=settings.context_length,
             version=to_version(self._version.get()) if "tools" in request else None,
+            think=think,
         )
         frame = self._frame(request, answer, entry)
         first_seconds = self._first_token_seconds(entry["name"])
@@ -114,7 +119,7 @@ class OllamaBackend:
             LineDecoder(MAX_LINE_BYTES),
             translator,
             model=entry["name"],
-            adjusted=adjusted | cut,
+            adjusted=adjusted | cut | thought,
         )
 
     def complete(self, request: CompletionRequest, answer: AnswerId) -> PromptStream:

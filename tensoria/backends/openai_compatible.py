@@ -190,6 +190,7 @@ class OpenAIBackend:
             max_tokens=max_tokens,
             temperature=settings.default_temperature,
             progress=progress,
+            default_effort=settings.default_reasoning_effort,
         )
         body = self._transport.open(
             "/chat/completions",

@@ -3,13 +3,31 @@
 Source: OpenAI's CreateChatCompletionRequest; a test walks all of its fields.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from marshmallow import Schema, ValidationError, fields, missing
 
 from tensoria.schemas.base import Flag, Loaded, Number, Taken, Text, Whole, kind
 from tensoria.schemas.base import load as load_body
+from tensoria.schemas.extensions import (
+    MinP,
+    TopK,
+    keep_alive,
+    repeat_penalty,
+    sampling_options,
+    spread_options,
+)
+from tensoria.schemas.images import unseen
 from tensoria.schemas.messages import Messages, ignored_in_messages, settle_history
+from tensoria.schemas.reasoning import (
+    EffortField,
+    ReasoningField,
+    TemplateArguments,
+    Think,
+    ignored_in_reasoning,
+    unheard_arguments,
+    wish,
+)
 from tensoria.schemas.response_format import ResponseFormatField, ignored_in_format
 from tensoria.schemas.sampling import (
     Choices,
@@ -20,12 +38,12 @@ from tensoria.schemas.sampling import (
 )
 from tensoria.schemas.support import honoured, ignored, refused, support
 from tensoria.schemas.tools import ToolChoice, Tools, ignored_in_tools, settle
+from tensoria.translate.reasoning import settle_effort
 from tensoria.wire.completions import CompletionRequest
 from tensoria.wire.openai import ChatRequest, StreamOptions
 
 # Editors send a dozen stop strings, where OpenAI allows four.
 MAX_STOPS = 64
-LATER = "Not yet: leave it out."
 _OF_TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
 
 # The first Ollama that tells them; before it the fields would be ignored.
@@ -94,7 +112,10 @@ class ChatSchema(Schema):
     messages = Messages(
         required=True,
         error_messages={"required": "this field is required."},
-        metadata=honoured("All roles; parts of one message are merged."),
+        metadata=honoured(
+            "All roles; parts of one message are merged. Images as data URLs, for models that see.",
+            look=unseen,
+        ),
     )
     model = Text(metadata=honoured("Absent or empty: DEFAULT_MODEL."))
     stream = Flag(metadata=honoured("SSE, or NDJSON with Accept: application/x-ndjson."))
@@ -139,6 +160,7 @@ class ChatSchema(Schema):
     )
     top_logprobs = TopLogprobs(metadata=honoured("With logprobs.", since=LOGPROBS_SINCE))
     n = Choices(metadata=support("emulated", ONE_BY_ONE))
+    reasoning_effort = EffortField(metadata=wish("reasoning_effort", openai="honoured"))
 
     user = Text(metadata=ignored("Nothing is kept of it.", changes=False))
     metadata = Taken({}, metadata=ignored("Nothing is stored.", changes=False))
@@ -159,18 +181,25 @@ class ChatSchema(Schema):
     modalities = Taken(["text"], metadata=refused("The models speak text."))
     function_call = Taken("none", "auto", metadata=refused("Send tool_choice."))
     functions = Taken([], metadata=refused("Send tools."))
-    reasoning_effort = Taken("medium", metadata=refused(LATER))
 
     # Extensions of local engines.
-    chat_template_kwargs = Taken({}, metadata=refused(LATER))
-    enable_thinking = Taken(metadata=refused(LATER))
-    keep_alive = Taken(metadata=refused(LATER))
-    min_p = Taken(metadata=refused(LATER))
-    options = Taken({}, metadata=refused(LATER))
-    reasoning = Taken(metadata=refused(LATER))
-    repeat_penalty = Taken(metadata=refused(LATER))
-    think = Taken(metadata=refused(LATER))
-    top_k = Taken(metadata=refused(LATER))
+    chat_template_kwargs = TemplateArguments(
+        metadata=support(
+            "approximated",
+            "Ollama: of its members, enable_thinking.",
+            llamacpp="honoured",
+            look=unheard_arguments,
+            members_change=True,
+        )
+    )
+    enable_thinking = Flag(metadata=wish("enable_thinking"))
+    keep_alive = keep_alive()
+    min_p = MinP(metadata=honoured())
+    options = sampling_options(stop=Stop(), num_predict=TokenLimit(minimum=1))
+    reasoning = ReasoningField(metadata=wish("reasoning.effort"))
+    repeat_penalty = repeat_penalty()
+    think = Think(metadata=wish("think"))
+    top_k = TopK(metadata=honoured("0 and -1 mean all."))
 
 
 def load(body: object) -> Loaded[ChatRequest]:
@@ -180,10 +209,14 @@ def load(body: object) -> Loaded[ChatRequest]:
     check_logprobs(request)
     raw: Any = body
     names = {*loaded.ignored, *ignored_in_messages(raw["messages"])}
-    names |= settle_history(request["messages"])
+    names |= settle_history(request["messages"]) | settle_effort(request)
     if not _OF_TOOLS.isdisjoint(raw):
         names |= ignored_in_tools(raw.get("tools") or ())
         settle(request)
+    if "options" in request:
+        names |= spread_options(cast("dict[str, Any]", request))
+    if isinstance(raw.get("reasoning"), dict):
+        names |= ignored_in_reasoning(raw["reasoning"])
     if "stream_options" in request:
         names |= ignored_stream_options(request, raw["stream_options"])
     if raw.get("response_format") is not None:

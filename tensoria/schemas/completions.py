@@ -3,15 +3,14 @@
 Source: OpenAI's CreateCompletionRequest; a test walks all of its fields.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from marshmallow import Schema, ValidationError, fields, missing
 
 from tensoria.errors import InvalidRequest, UnsupportedParameter
-from tensoria.schemas.base import Flag, Loaded, Number, Taken, Text, Whole, kind
+from tensoria.schemas.base import Flag, Loaded, Number, Text, Whole, kind
 from tensoria.schemas.base import load as load_body
 from tensoria.schemas.chat import (
-    LATER,
     LOGPROBS_SINCE,
     MAX_STOPS,
     NO_BIAS,
@@ -21,6 +20,15 @@ from tensoria.schemas.chat import (
     TokenLimit,
     ignored_stream_options,
 )
+from tensoria.schemas.extensions import (
+    MinP,
+    TopK,
+    keep_alive,
+    repeat_penalty,
+    sampling_options,
+    spread_options,
+)
+from tensoria.schemas.reasoning import ThinkingOff
 from tensoria.schemas.sampling import (
     MOST_TEXT_LOGPROBS,
     Choices,
@@ -134,12 +142,14 @@ class CompletionSchema(Schema):
     max_completion_tokens = TokenLimit(minimum=1, metadata=honoured("As max_tokens."))
 
     # Extensions of local engines.
-    keep_alive = Taken(metadata=refused(LATER))
-    min_p = Taken(metadata=refused(LATER))
-    options = Taken({}, metadata=refused(LATER))
-    repeat_penalty = Taken(metadata=refused(LATER))
-    think = Taken(metadata=refused(LATER))
-    top_k = Taken(metadata=refused(LATER))
+    keep_alive = keep_alive()
+    min_p = MinP(metadata=honoured())
+    options = sampling_options(stop=Stop(), num_predict=TokenLimit(minimum=1))
+    repeat_penalty = repeat_penalty()
+    think = ThinkingOff(
+        metadata=ignored("Always off: a text has no place for thoughts.", changes=True)
+    )
+    top_k = TopK(metadata=honoured("0 and -1 mean all."))
 
 
 def load(body: object) -> Loaded[CompletionRequest]:
@@ -153,8 +163,10 @@ def load(body: object) -> Loaded[CompletionRequest]:
         )
     check_text_logprobs(request)
     settle_best_of(request)
-    if "stream_options" not in request:
-        return loaded
-    raw: Any = body
-    ignored = {*loaded.ignored, *ignored_stream_options(request, raw["stream_options"])}
-    return Loaded(request, tuple(sorted(ignored)))
+    names = set(loaded.ignored)
+    if "options" in request:
+        names |= spread_options(cast("dict[str, Any]", request))
+    if "stream_options" in request:
+        raw: Any = body
+        names |= ignored_stream_options(request, raw["stream_options"])
+    return Loaded(request, tuple(sorted(names)))

@@ -10,6 +10,7 @@ from marshmallow import Schema, ValidationError, fields
 from tensoria.errors import UnsupportedParameter
 from tensoria.schemas.base import Loaded, Text, Whole, kind
 from tensoria.schemas.base import load as load_body
+from tensoria.schemas.extensions import embedding_options, keep_alive
 from tensoria.schemas.support import honoured, ignored, support
 from tensoria.wire.openai import EmbeddingRequest
 
@@ -64,6 +65,10 @@ class EmbeddingSchema(Schema):
     dimensions = Whole(minimum=1, metadata=honoured("Up to the model's own number."))
     encoding_format = EncodingFormat(metadata=support("emulated", "Written here, exactly."))
     user = Text(metadata=ignored("Nothing is kept of it.", changes=False))
+
+    # Extensions of local engines.
+    keep_alive = keep_alive()
+    options = embedding_options()
 
 
 def load(body: object) -> Loaded[EmbeddingRequest]:

@@ -10,6 +10,7 @@ from marshmallow import ValidationError, fields
 
 from tensoria.errors import UnsupportedParameter
 from tensoria.schemas.base import kind
+from tensoria.schemas.images import check_number, ignored_in_image, is_image, to_parts
 from tensoria.schemas.tool_history import (
     OF_ASSISTANT,
     ignored_in_calls,
@@ -31,7 +32,7 @@ _TEXT_OF_PART = {
     "output_text": "text",
     "refusal": "refusal",
 }
-_OTHER_PARTS = frozenset({"image_url", "input_image", "input_audio", "file", "input_file"})
+_OTHER_PARTS = frozenset({"input_audio", "file", "input_file"})
 
 
 class Messages(fields.Field[list[Message]]):
@@ -46,7 +47,9 @@ class Messages(fields.Field[list[Message]]):
             raise ValidationError(f"expected an array of messages, got {kind(value)}.")
         if not value:
             raise ValidationError("expected at least one message.")
-        return [_message(index, message) for index, message in enumerate(value)]
+        messages = [_message(index, message) for index, message in enumerate(value)]
+        check_number(messages)
+        return messages
 
 
 def settle_history(messages: list[Message]) -> set[str]:
@@ -69,7 +72,8 @@ def ignored_in_messages(messages: Iterable[dict[str, Any]]) -> set[str]:
             if message["role"] == "assistant":
                 extra |= ignored_in_calls(message)
         if isinstance(parts := message.get("content"), list):
-            extra.update(_ignored_in_parts(parts))
+            extra.update(_ignored_in_parts(part for part in parts if not is_image(part)))
+            extra.update(*(ignored_in_image(part) for part in parts if is_image(part)))
     return extra
 
 
@@ -107,6 +111,8 @@ def _message(index: int, message: object) -> Message:
         "role": role,
         "content": content if isinstance(content, str) else _text(index, content),
     }
+    if isinstance(content, list) and any(map(is_image, content)):
+        checked["parts"] = to_parts(index, role, content)
     if _has_more(message):
         _take_the_rest(index, message, checked)
     return checked
@@ -139,7 +145,9 @@ def _text(index: int, content: object) -> str:
     if not isinstance(content, list):
         message = f"expected a string or an array of parts, got {kind(content)}."
         raise ValidationError({index: {"content": [message]}})
-    return "\n".join(_part(index, place, part) for place, part in enumerate(content))
+    return "\n".join(
+        _part(index, place, part) for place, part in enumerate(content) if not is_image(part)
+    )
 
 
 def _part(index: int, place: int, part: object) -> str:
@@ -160,8 +168,8 @@ def _part(index: int, place: int, part: object) -> str:
 def _refuse_part(index: int, place: int, type_: object) -> NoReturn:
     if isinstance(type_, str) and type_ in _OTHER_PARTS:
         raise UnsupportedParameter(
-            f"Content parts of type '{type_}' are not supported by this service; send text.",
+            f"Content parts of type '{type_}' are not supported here; send text or images.",
             param=f"messages[{index}].content[{place}].type",
         )
-    message = f"expected one of {', '.join(sorted(_TEXT_OF_PART))}."
+    message = f"expected one of {', '.join(sorted([*_TEXT_OF_PART, 'image_url']))}."
     raise ValidationError({index: {"content": {place: {"type": [message]}}}})

@@ -15,6 +15,9 @@ from tensoria.errors import UnsupportedParameter
 from tensoria.schemas.base import Loaded
 from tensoria.translate.traits import Traits, Version
 
+# Looks at a value: names what of it the engine ignores, raises for what it cannot honour. The
+# traits may cost a question to the engine: to be called only where the value makes them count.
+Look = Callable[[Any, Callable[[], Traits]], set[str]]
 Level = Literal["honoured", "emulated", "approximated", "ignored", "refused"]
 
 
@@ -24,7 +27,9 @@ class Support:
 
     `changes` tells whether an answer that ignores the field is another answer. `since` is the first
     Ollama that takes it, `needs` the capability that a model must not be known to lack; without
-    either the field is refused. Beside the field that `unless` names, it counts as honoured.
+    either the field is refused. Beside the field that `unless` names, it counts as honoured. `look`
+    is for what depends on the value; of a field with members, `members_change` tells whether an
+    answer that ignores one of them is another answer.
     """
 
     ollama: Level
@@ -35,6 +40,8 @@ class Support:
     since: Version | None = None
     needs: str | None = None
     unless: str | None = None
+    look: Look | None = None
+    members_change: bool = False
 
     def level(self, traits: Traits) -> Level:
         """Return the level for one model of one engine."""
@@ -83,11 +90,25 @@ def support(
     since: Version | None = None,
     needs: str | None = None,
     unless: str | None = None,
+    look: Look | None = None,
+    members_change: bool = False,
 ) -> Metadata:
     """Return a field's metadata; the first level is Ollama's, the others follow it if not given."""
     llamacpp = llamacpp or level
-    engines = (level, llamacpp, openai or llamacpp)
-    return {"support": Support(*engines, note, changes, since, needs, unless)}
+    return {
+        "support": Support(
+            ollama=level,
+            llamacpp=llamacpp,
+            openai=openai or llamacpp,
+            note=note,
+            changes=changes,
+            since=since,
+            needs=needs,
+            unless=unless,
+            look=look,
+            members_change=members_change,
+        )
+    }
 
 
 def honoured(note: str = "", **options: Any) -> Metadata:
@@ -130,6 +151,9 @@ def narrow(
             raise _refusal(name, "is not supported", _table(schema)[name].note)
     if present:
         names |= _ignored_by(schema, present, traits())
+    for name, look in _looks(schema):
+        if name in loaded.request:
+            names |= look(loaded.request[name], traits)
     if strict:
         _refuse_changes(schema, sorted(names))
     return tuple(sorted(names))
@@ -138,6 +162,11 @@ def narrow(
 @lru_cache(maxsize=32)
 def _depending(schema: type[Schema]) -> frozenset[str]:
     return frozenset(name for name, each in table(schema).items() if each.depends)
+
+
+@lru_cache(maxsize=32)
+def _looks(schema: type[Schema]) -> tuple[tuple[str, Look], ...]:
+    return tuple((name, each.look) for name, each in table(schema).items() if each.look)
 
 
 @lru_cache(maxsize=32)
@@ -165,9 +194,8 @@ def _refusal(name: str, reason: str, note: str) -> UnsupportedParameter:
 def _refuse_changes(schema: type[Schema], names: list[str]) -> None:
     for name in names:
         found = _table(schema).get(name)
-        # Of a field's members the field itself tells in its note what they change.
-        nested = "." in name and name.partition(".")[0] in _table(schema)
-        if (found is None and not nested) or (found is not None and found.changes):
+        field = _table(schema).get(name.partition(".")[0])
+        if found.changes if found else field is None or field.members_change:
             raise UnsupportedParameter(
                 f"'{name}' would be ignored, and in strict mode (STRICT, X-Tensoria-Strict) that "
                 "is an error; leave it out.",

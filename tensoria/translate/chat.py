@@ -13,6 +13,7 @@ from tensoria.errors import BackendError, TensoriaError
 from tensoria.translate import timings, usages
 from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks
 from tensoria.translate.errors import to_stream_error
+from tensoria.translate.options import to_options
 from tensoria.translate.structured import to_format
 from tensoria.translate.tools import OllamaCalls, to_ollama_history, to_ollama_tools
 from tensoria.translate.traits import Version
@@ -27,16 +28,6 @@ from tensoria.wire.openai import (
     Usage,
 )
 
-# The request fields that Ollama takes under `options`, and its name for each.
-_OPTIONS = {
-    "temperature": "temperature",
-    "top_p": "top_p",
-    "presence_penalty": "presence_penalty",
-    "frequency_penalty": "frequency_penalty",
-    "seed": "seed",
-    "stop": "stop",
-}
-
 
 def to_ollama(
     request: ChatRequest,
@@ -47,6 +38,7 @@ def to_ollama(
     keep_alive: str | int | float,
     context_length: int | None,
     version: Version | None = None,
+    think: str | bool | None = None,
 ) -> ollama.ChatRequest:
     """Return the body for /api/chat, always streaming.
 
@@ -66,7 +58,7 @@ def to_ollama(
         "stream": True,
         "truncate": False,
         "shift": False,
-        "keep_alive": keep_alive,
+        "keep_alive": request.get("keep_alive", keep_alive),
         "options": options,
     }
     if "tools" in request:
@@ -76,24 +68,9 @@ def to_ollama(
     if "logprobs" in request:
         body["logprobs"] = True
         body["top_logprobs"] = request.get("top_logprobs", 0)
+    if think is not None:
+        body["think"] = think
     return body
-
-
-def to_options(
-    fields: dict[str, Any],
-    *,
-    max_tokens: int,
-    temperature: float | None,
-    context_length: int | None,
-) -> ollama.Options:
-    """Return `options` for a request's fields; see `to_ollama`."""
-    options: dict[str, Any] = {"num_predict": max_tokens}
-    if context_length is not None:
-        options["num_ctx"] = context_length
-    if temperature is not None:
-        options["temperature"] = temperature
-    options.update((theirs, fields[ours]) for ours, theirs in _OPTIONS.items() if ours in fields)
-    return cast("ollama.Options", options)
 
 
 def to_messages(messages: Iterable[Message]) -> list[ollama.ChatMessage]:

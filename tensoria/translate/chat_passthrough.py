@@ -16,6 +16,9 @@ from tensoria.translate.call_deltas import CallPieces
 from tensoria.translate.chat import fold_roles
 from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks
 from tensoria.translate.errors import to_stream_error
+from tensoria.translate.extensions import to_openai_extensions
+from tensoria.translate.images import with_parts
+from tensoria.translate.reasoning import to_openai_reasoning
 from tensoria.wire.openai import (
     ChatRequest,
     Chunk,
@@ -46,6 +49,7 @@ def to_openai(
     max_tokens: int,
     temperature: float,
     progress: bool,
+    default_effort: str | None = None,
 ) -> dict[str, Any]:
     """Return the body for the engine's /chat/completions, always streaming and with usage.
 
@@ -55,13 +59,16 @@ def to_openai(
     fields = cast("dict[str, Any]", request)
     body = {name: fields[name] for name in PASSED if name in fields}
     body["model"] = model
-    body["messages"] = [_without_name(message) for message in fold_roles(request["messages"])]
+    messages = fold_roles(request["messages"])
+    body["messages"] = [with_parts(_without_name(message)) for message in messages]
     body["max_tokens"] = max_tokens
     body["temperature"] = fields.get("temperature", temperature)
     body["stream"] = True
     body["stream_options"] = {"include_usage": True}
     if "tools" in request:
         body |= {name: fields[name] for name in _OF_TOOLS if name in fields}
+    body.update(to_openai_extensions(fields, llama_cpp=progress))
+    body.update(to_openai_reasoning(request, default=default_effort, llama_cpp=progress))
     if progress:
         body["return_progress"] = True
     if "logprobs" in fields:

@@ -11,10 +11,10 @@ import orjson
 
 from tensoria.errors import BackendError, TensoriaError
 from tensoria.translate import timings, usages
-from tensoria.translate.chat import to_options
 from tensoria.translate.chunks import Frame
 from tensoria.translate.completion_chunks import TextAnswer, of_prompt
 from tensoria.translate.errors import to_stream_error
+from tensoria.translate.options import to_options
 from tensoria.wire.completions import CompletionRequest, GenerateRequest, TextChunk
 from tensoria.wire.openai import Timings, Usage
 
@@ -43,7 +43,7 @@ def to_generate(
         "stream": True,
         "truncate": False,
         "shift": False,
-        "keep_alive": keep_alive,
+        "keep_alive": request.get("keep_alive", keep_alive),
         "options": to_options(
             cast("dict[str, Any]", request),
             max_tokens=max_tokens,

@@ -15,6 +15,7 @@ from tensoria.translate.chat_passthrough import PASSED
 from tensoria.translate.chunks import Frame
 from tensoria.translate.completion_chunks import TextAnswer, of_prompt
 from tensoria.translate.errors import to_stream_error
+from tensoria.translate.extensions import to_openai_extensions
 from tensoria.wire.completions import CompletionRequest, TextChunk
 from tensoria.wire.openai import FinishReason, Timings, Usage
 
@@ -47,6 +48,7 @@ def to_openai_completion(
     body["temperature"] = fields.get("temperature", temperature)
     body["stream"] = True
     body["stream_options"] = {"include_usage": True}
+    body.update(to_openai_extensions(fields, llama_cpp=llama_cpp))
     if llama_cpp:
         body["return_progress"] = True
     if "logprobs" in fields:

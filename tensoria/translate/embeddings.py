@@ -47,7 +47,7 @@ def to_ollama(
         "model": model,
         "input": request["input"],
         "truncate": False,
-        "keep_alive": keep_alive,
+        "keep_alive": request.get("keep_alive", keep_alive),
     }
     if "dimensions" in request:
         body["dimensions"] = request["dimensions"]

@@ -28,7 +28,7 @@ _OVERFLOW = re.compile(
 # vLLM and OpenAI itself tell the numbers in the text alone.
 _CONTEXT_IN_TEXT = re.compile(r"maximum context length is (\d{1,10}) tokens")
 _PROMPT_IN_TEXT = re.compile(r"(?:resulted in|requested) (\d{1,10}) tokens")
-_UNSUPPORTED = re.compile(r"does not support (\w+)")
+_UNSUPPORTED = re.compile(r"does not support (\w+)|image input is not supported")
 _LOAD = re.compile(
     r"requires more system memory|unable to load model|out-of-memory during startup"
     r"|process has terminated|timed out waiting for (?:llama|runner)|exceeds file size"
@@ -36,7 +36,9 @@ _LOAD = re.compile(
     r"|no longer compatible|invalid file magic|may be incompatible with your version"
 )
 # Answered as 500 by Ollama, although the request is at fault.
-_REQUEST_AT_FAULT = re.compile(r'^option "|^invalid format|^invalid JSON schema in format')
+_REQUEST_AT_FAULT = re.compile(
+    r'^option "|^invalid format|^invalid JSON schema in format|^image input is not supported'
+)
 # Of `format`: since 0.30 llama-server's words, which it also says to those who ask it directly.
 _SCHEMA = re.compile(
     r"^invalid format|^invalid JSON schema in format|JSON schema conversion failed"
@@ -53,7 +55,7 @@ _PARAM_OF_CAPABILITY = {
     "tools": "tools",
     "thinking": "reasoning_effort",
     "insert": "suffix",
-    "multimodal": "messages",
+    "images": "messages",
 }
 
 
@@ -135,6 +137,8 @@ def _request_error(text: str) -> RequestError:
     unsupported = _UNSUPPORTED.search(text)
     if unsupported:
         capability = unsupported[1]
+        if capability in (None, "multimodal"):
+            capability = "images"
         return UnsupportedParameter(
             f"The model does not support {capability}.",
             param=_PARAM_OF_CAPABILITY.get(capability),

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from tensoria.translate.images import to_images
 from tensoria.translate.tool_schemas import to_parameters
 from tensoria.translate.traits import Version
 from tensoria.wire import ollama
@@ -35,6 +36,8 @@ def to_ollama_history(messages: list[Message]) -> list[ollama.ChatMessage]:
     history: list[ollama.ChatMessage] = []
     for message in messages:
         turn = _message(message)
+        if "parts" in message:
+            turn["images"] = to_images(message["parts"])
         if "tool_calls" in turn and history and history[-1]["role"] == "assistant":
             _join(history[-1], turn)
         else:
@@ -46,6 +49,8 @@ def _join(first: ollama.ChatMessage, second: ollama.ChatMessage) -> None:
     first["content"] = "\n\n".join(filter(None, (first["content"], second["content"])))
     if thoughts := "\n\n".join(one["thinking"] for one in (first, second) if "thinking" in one):
         first["thinking"] = thoughts
+    if "images" in second:
+        first["images"] = [*first.get("images", ()), *second["images"]]
     first["tool_calls"] = [*first.get("tool_calls", ()), *second["tool_calls"]]
     for index, call in enumerate(first["tool_calls"]):
         call["function"]["index"] = index

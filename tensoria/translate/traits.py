@@ -15,13 +15,15 @@ class Traits:
     `version` is None where the engine tells none, or a development build's ("0.0.0"): it counts as
     the newest. `capabilities` (Ollama's words: completion, tools, insert, vision, embedding,
     thinking) is None where they are not told: then nothing is refused for want of one. `denied` are
-    those that an engine which does not tell them all says the model has not.
+    those that an engine which does not tell them all says the model has not. `context_length`
+    (tokens) is the one that goes up with every request, None where none does.
     """
 
     kind: Kind
     model: str
     version: Version | None = None
     capabilities: frozenset[str] | None = None
+    context_length: int | None = None
     denied: frozenset[str] = frozenset()
 
     def is_older(self, than: Version) -> bool:

@@ -6,11 +6,12 @@ Sources: OpenAI's CreateCompletionRequest and CreateCompletionResponse; Ollama's
 
 from typing import Literal, NotRequired, TypedDict
 
+from tensoria.wire.extensions import Sampling
 from tensoria.wire.ollama import Options
 from tensoria.wire.openai import FinishReason, StreamOptions, Usage
 
 
-class CompletionRequest(TypedDict):
+class CompletionRequest(Sampling):
     """A validated body of POST /v1/completions; what the client left out is absent.
 
     `prompt` and `stop` are lists, limits are in tokens. `raw` (an extension) false asks for the

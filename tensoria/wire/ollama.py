@@ -22,7 +22,7 @@ class ToolCall(TypedDict):
 
 
 class ChatMessage(TypedDict):
-    """A message of a request, or the message of an answer's line."""
+    """A message of a request, or the message of an answer's line; `images` are base64."""
 
     role: str
     content: str
@@ -30,6 +30,7 @@ class ChatMessage(TypedDict):
     tool_calls: NotRequired[list[ToolCall]]
     tool_name: NotRequired[str]
     tool_call_id: NotRequired[str]
+    images: NotRequired[list[str]]
 
 
 class Options(TypedDict, total=False):
@@ -43,6 +44,14 @@ class Options(TypedDict, total=False):
     frequency_penalty: float
     seed: int
     stop: list[str]
+    top_k: int
+    min_p: float
+    repeat_penalty: float
+    typical_p: float
+    repeat_last_n: int
+    mirostat: int
+    mirostat_eta: float
+    mirostat_tau: float
 
 
 class ToolFunction(TypedDict):
@@ -65,6 +74,7 @@ class ChatRequest(TypedDict):
 
     `truncate` and `shift` false (0.12.6 and later; older releases ignore them) make an overflow
     an error. `keep_alive`: seconds as a number, or a Go duration such as "5m".
+    `think`: true or false (0.9.0 and later), or a level (0.11.0 for gpt-oss, 0.17.7 for all).
     """
 
     model: str
@@ -72,6 +82,7 @@ class ChatRequest(TypedDict):
     stream: bool
     truncate: bool
     shift: bool
+    think: NotRequired[bool | str]
     keep_alive: str | int | float
     options: Options
     format: NotRequired[str | dict[str, Any]]

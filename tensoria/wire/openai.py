@@ -2,6 +2,8 @@
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+from tensoria.wire.content import ContentPart
+from tensoria.wire.extensions import Sampling, Thinking
 from tensoria.wire.response_format import ResponseFormat as ResponseFormat
 from tensoria.wire.tools import Tool as Tool
 from tensoria.wire.tools import ToolCall as ToolCall
@@ -14,6 +16,7 @@ class Message(TypedDict):
     """One message of a request after validation: its content is one string.
 
     A result (`tool`, `function`) names its function and its call, as far as they are known.
+    `parts` is there where it holds images: its texts, and these, in their order.
     """
 
     role: str
@@ -22,6 +25,7 @@ class Message(TypedDict):
     tool_call_id: NotRequired[str]
     tool_calls: NotRequired[list[ToolCall]]
     reasoning_content: NotRequired[str]
+    parts: NotRequired[list[ContentPart]]
 
 
 class StreamOptions(TypedDict, total=False):
@@ -30,12 +34,13 @@ class StreamOptions(TypedDict, total=False):
     include_usage: bool
 
 
-class ChatRequest(TypedDict):
+class ChatRequest(Sampling, Thinking):
     """A validated body of POST /v1/chat/completions; what the client left out is absent.
 
     `stop` is a list, `max_tokens` holds the smaller of both spellings of the limit (in tokens).
     `tool_choice` is there only for a call that is forced ("required", or the named function), and
-    `parallel_tool_calls` only when false; both only beside `tools`.
+    `parallel_tool_calls` only when false; both only beside `tools`. Of the spellings of an effort
+    (`reasoning_effort`, and those of `Thinking`) at most one is there.
     """
 
     messages: list[Message]
@@ -59,6 +64,7 @@ class ChatRequest(TypedDict):
     top_logprobs: NotRequired[int]
     n: NotRequired[int]
     user: NotRequired[str]
+    reasoning_effort: NotRequired[str]
 
 
 class PromptTokensDetails(TypedDict):
@@ -187,6 +193,8 @@ class EmbeddingRequest(TypedDict):
     dimensions: NotRequired[int]
     encoding_format: NotRequired[Literal["float", "base64"]]
     user: NotRequired[str]
+    keep_alive: NotRequired[str | int | float]
+    options: NotRequired[dict[str, Any]]
 
 
 class Embedding(TypedDict):

@@ -112,6 +112,25 @@ def test_what_goes_up(fake: FakeOllama, make: Make) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("owned_by", "expected"),
+    [
+        ("llamacpp", {"enable_thinking": True, "reasoning_effort": "low"}),
+        ("vllm", None),
+    ],
+)
+def test_default_effort_is_sent_in_the_engines_own_words(
+    fake: FakeOllama, make: Make, owned_by: str, expected: dict[str, Any] | None
+) -> None:
+    backend = make(DEFAULT_REASONING_EFFORT="low")
+    speak_openai(fake, "org/model-1", owned_by=owned_by)
+    run(backend)
+    sent = fake.received(CHAT)[0].json
+
+    assert sent.get("chat_template_kwargs") == expected
+    assert sent.get("reasoning_effort") == (None if expected else "low")
+
+
 @pytest.mark.parametrize(("owned_by", "asked"), [("llamacpp", True), ("vllm", None)])
 def test_progress_is_asked_of_llama_cpp_alone(
     fake: FakeOllama, make: Make, owned_by: str, asked: bool | None

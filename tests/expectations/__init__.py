@@ -12,6 +12,8 @@ so does an expectation without a recording.
 | `about` | what an engine says of itself: version, models, what is loaded |
 | `completions` | answers and errors of /api/generate |
 | `forced` | answers under the schema of a forced call |
+| `reasoning` | chats with a model that thinks |
+| `images` | an image for a model that cannot see |
 | `tools` | chats with tools |
 | `formats` | chats that were asked for JSON |
 | `logprobs` | answers with log probabilities, of either |
@@ -27,7 +29,9 @@ from tests.expectations import (
     faults,
     forced,
     formats,
+    images,
     logprobs,
+    reasoning,
     refusals,
     tools,
 )
@@ -47,6 +51,7 @@ from tests.expectations.shapes import (
     NotEmbedded,
     Ready,
     Refused,
+    Thought,
     Told,
 )
 
@@ -63,7 +68,9 @@ EXPECTATIONS: dict[tuple[str, str], Expectation] = {
         faults,
         forced,
         formats,
+        images,
         logprobs,
+        reasoning,
         refusals,
         tools,
     )
@@ -88,5 +95,6 @@ __all__ = [
     "NotEmbedded",
     "Ready",
     "Refused",
+    "Thought",
     "Told",
 ]

@@ -24,6 +24,15 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Thought:
+    """Status 200: these thoughts before the answer, to a request with this `think`."""
+
+    thoughts: str
+    answer: Answer
+    think: bool | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Called:
     """A chat with these messages and tools is answered with calls and no text.
 
@@ -177,6 +186,7 @@ class NotAsked:
 
 Expectation = (
     Answer
+    | Thought
     | Called
     | Refused
     | Embedded

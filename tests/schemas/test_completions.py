@@ -105,12 +105,7 @@ REFUSED = [
 
 NEVER = [
     ("best_of", 2),
-    ("keep_alive", "5m"),
-    ("min_p", 0.1),
-    ("options", {"num_ctx": 4096}),
-    ("repeat_penalty", 1.1),
-    ("think", True),
-    ("top_k", 40),
+    ("best_of", 0),
 ]
 
 

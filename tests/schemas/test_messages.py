@@ -185,8 +185,6 @@ def test_wrong_message_is_refused_at_its_place(_name: str, message: object, para
 @pytest.mark.parametrize(
     "part",
     [
-        {"type": "image_url", "image_url": {"url": "https://example.org/secret.png"}},
-        {"type": "input_image", "image_url": "data:image/png;base64,c2VjcmV0"},
         {"type": "input_audio", "input_audio": {"data": "c2VjcmV0", "format": "wav"}},
         {"type": "file", "file": {"file_id": "secret"}},
         {"type": "input_file", "file_id": "secret"},
