@@ -105,7 +105,6 @@ REFUSED = [
 
 NEVER = [
     ("best_of", 2),
-    ("best_of", 0),
 ]
 
 
