@@ -30,15 +30,16 @@ def load(schema: type[Schema], body: object) -> Loaded[Any]:
         raise InvalidRequest("The body must be a JSON object.")
     present = {name: value for name, value in body.items() if value is not None}
     known = _known(schema)
+    for name in known.required:
+        # First of all: a body of another endpoint has other things wrong as well.
+        if name not in present:
+            message = f"Invalid value for '{name}': this field is required."
+            raise InvalidRequest(message, param=name)
     unknown = present.keys() - known.names
+    if unknown:
+        present = {name: value for name, value in present.items() if name not in unknown}
     try:
-        request = _restricted(
-            schema, frozenset(present.keys() & known.names) | known.required
-        ).load(
-            {name: value for name, value in present.items() if name not in unknown}
-            if unknown
-            else present
-        )
+        request = _restricted(schema, frozenset(present)).load(present)
     except ValidationError as error:
         raise _first_error(error) from None
     return Loaded(request, tuple(sorted(unknown)))

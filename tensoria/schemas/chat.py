@@ -111,7 +111,6 @@ class ChatSchema(Schema):
 
     messages = Messages(
         required=True,
-        error_messages={"required": "this field is required."},
         metadata=honoured(
             "All roles; parts of one message are merged. Images as data URLs, for models that see.",
             look=unseen,

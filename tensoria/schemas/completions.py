@@ -93,7 +93,6 @@ class CompletionSchema(Schema):
 
     prompt = Prompts(
         required=True,
-        error_messages={"required": "this field is required."},
         metadata=honoured("Text, or a list of texts; tokens are refused."),
     )
     model = Text(metadata=honoured("Absent or empty: DEFAULT_MODEL."))

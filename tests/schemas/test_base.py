@@ -12,7 +12,7 @@ from tensoria.schemas.base import Flag, Loaded, Number, Taken, Text, Whole, kind
 class Body(Schema):
     """One field of each kind."""
 
-    needed = Text(required=True, error_messages={"required": "this field is required."})
+    needed = Text(required=True)
     text = Text()
     flag = Flag()
     number = Number(minimum=-2, maximum=2)
@@ -105,6 +105,12 @@ def test_null_means_absent(name: str) -> None:
 def test_required_field_that_is_missing_is_named(body: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest, match=r"'needed': this field is required\.") as caught:
         load(Body, body)
+    assert caught.value.param == "needed"
+
+
+def test_missing_field_is_named_before_a_wrong_one() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        load(Body, {"flag": "wrong"})
     assert caught.value.param == "needed"
 
 
