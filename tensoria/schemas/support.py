@@ -71,8 +71,13 @@ class Support:
         return {self.ollama, self.llamacpp, self.openai} == {"refused"}
 
     @property
-    def depends(self) -> bool:
-        """Tell whether a request with this field needs a look at its model, or a notice."""
+    def without_effect(self) -> bool:
+        """Tell whether every engine ignores it."""
+        return {self.ollama, self.llamacpp, self.openai} == {"ignored"}
+
+    @property
+    def counts(self) -> bool:
+        """Tell whether a request with this field may need a notice, or be refused for it."""
         levels = {self.ollama, self.llamacpp, self.openai}
         return bool(self.since or self.needs) or not levels.isdisjoint(("ignored", "refused"))
 
@@ -140,17 +145,19 @@ def narrow(
     strict mode an ignored field that changes the answer is refused, and so is one that OpenAI does
     not have: nobody knows what it would have changed.
     """
-    present = sorted(
-        name
-        for name in loaded.request.keys() & _depending(schema)
-        if _table(schema)[name].unless not in loaded.request
-    )
+    fields = _table(schema)
     names = set(loaded.ignored)
-    for name in present:
-        if _table(schema)[name].never:
-            raise _refusal(name, "is not supported", _table(schema)[name].note)
-    if present:
-        names |= _ignored_by(schema, present, traits())
+    depending = []
+    for name in sorted(loaded.request.keys() & _counting(schema)):
+        field = fields[name]
+        if field.never:
+            raise _refusal(name, "is not supported", field.note)
+        if field.without_effect:
+            names.add(name)
+        elif field.unless not in loaded.request:
+            depending.append(name)
+    if depending:
+        names |= _ignored_by(schema, depending, traits())
     for name, look in _looks(schema):
         if name in loaded.request:
             names |= look(loaded.request[name], traits)
@@ -160,8 +167,8 @@ def narrow(
 
 
 @lru_cache(maxsize=32)
-def _depending(schema: type[Schema]) -> frozenset[str]:
-    return frozenset(name for name, each in table(schema).items() if each.depends)
+def _counting(schema: type[Schema]) -> frozenset[str]:
+    return frozenset(name for name, each in table(schema).items() if each.counts)
 
 
 @lru_cache(maxsize=32)

@@ -123,3 +123,13 @@ def test_strict_mode_lets_harmless_fields_pass() -> None:
 def test_strict_mode_lets_members_of_known_fields_pass() -> None:
     """What they change stands with the field."""
     assert told("kept.member", strict=True) == ("kept.member",)
+
+
+def test_field_that_every_engine_ignores_needs_no_look_at_the_model() -> None:
+    """Most requests have one: it must not cost a question to the engine."""
+
+    def traits() -> Traits:
+        pytest.fail("the engine was asked for nothing")
+
+    loaded = load(Body, {"harmless": 1, "lost": 1})
+    assert narrow(Body, loaded, traits, strict=False) == ("harmless", "lost")
