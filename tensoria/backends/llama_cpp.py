@@ -1,13 +1,25 @@
-"""What llama.cpp's server tells of its model beside OpenAI's paths."""
+"""What is special about llama.cpp: what it tells beside OpenAI's paths, and its threads."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
 import orjson
 
 from tensoria.backends.ollama_client import CONTROL_SECONDS
+from tensoria.backends.prompts import PromptStream
 from tensoria.backends.recent import Recent
+from tensoria.backends.stream import EngineStream
 from tensoria.backends.transport import Transport
 from tensoria.config import Settings
-from tensoria.errors import TensoriaError
+from tensoria.errors import BackendOverloaded, TensoriaError
 from tensoria.translate.models import denied_by_props
+from tensoria.wire.openai import Chunk
+
+# The embedded child has 64 HTTP threads; a full house would leave none for its own /health.
+MAX_STREAMS = 48
+AnyStream = TypeVar("AnyStream", EngineStream[Chunk], PromptStream)
 
 # A server that is replaced by one with another model is away for a while.
 MAX_AGE_SECONDS = 15.0
@@ -37,3 +49,34 @@ class LlamaCppProps:
             return denied_by_props(orjson.loads(body)) if status == 200 else frozenset()
         except (TensoriaError, orjson.JSONDecodeError):
             return frozenset()
+
+
+class LlamaCppThreads:
+    """The HTTP threads of one llama.cpp, of which each open answer holds one."""
+
+    def __init__(self) -> None:
+        self._free = threading.BoundedSemaphore(MAX_STREAMS)
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Hold a thread for a while, or raise BackendOverloaded."""
+        self._take()
+        try:
+            yield
+        finally:
+            self._free.release()
+
+    def holding(self, open_stream: Callable[[], AnyStream]) -> AnyStream:
+        """Open a stream that gives its thread back when it is closed."""
+        self._take()
+        try:
+            stream = open_stream()
+        except BaseException:
+            self._free.release()
+            raise
+        stream.on_close = self._free.release
+        return stream
+
+    def _take(self) -> None:
+        if not self._free.acquire(blocking=False):
+            raise BackendOverloaded("The engine is busy: all of its connections are in use.")

@@ -5,16 +5,14 @@ name, ends a request only while it streams, and holds one of its HTTP threads fo
 After a stream it often closes the connection without a word: each stream has one of its own.
 """
 
-import threading
-from collections.abc import Callable
 from copy import copy
-from typing import Any, TypeVar
+from typing import Any
 
 from tensoria.backends.base import AnswerId, ChatStream, Embedded, EngineStatus
 from tensoria.backends.compose import compose
 from tensoria.backends.fingerprints import Fingerprints
 from tensoria.backends.framing import EventDecoder
-from tensoria.backends.llama_cpp import LlamaCppProps
+from tensoria.backends.llama_cpp import LlamaCppProps, LlamaCppThreads
 from tensoria.backends.openai_embeddings import embed, how_to_get
 from tensoria.backends.openai_models import OpenAIModels, is_llama_cpp
 from tensoria.backends.prompts import PromptStream, each_run
@@ -22,7 +20,7 @@ from tensoria.backends.status import Status, dead_ends, hidden
 from tensoria.backends.stream import MAX_ERROR_BYTES, MAX_LINE_BYTES, EngineStream
 from tensoria.backends.transport import AnyTransport, DryTransport, Transport
 from tensoria.config import Settings
-from tensoria.errors import BackendOverloaded, ModelNotFound
+from tensoria.errors import ModelNotFound
 from tensoria.translate.chat import token_limit, wants_usage
 from tensoria.translate.chat_logprobs import from_openai
 from tensoria.translate.chat_passthrough import to_openai
@@ -37,15 +35,10 @@ from tensoria.translate.traits import Traits
 from tensoria.wire.completions import CompletionRequest, TextChunk
 from tensoria.wire.openai import ChatRequest, Chunk, EmbeddingRequest, Model
 
-# The embedded child has 64 HTTP threads; a full house would leave none for its own /health.
-LLAMA_CPP_MAX_STREAMS = 48
-
 CANNOT_CUT = (
     "CONTEXT_OVERFLOW=truncate has no effect: an engine that speaks OpenAI cannot be asked to cut "
     "a prompt, so one that is too long is refused."
 )
-
-AnyStream = TypeVar("AnyStream", EngineStream[Chunk], PromptStream)
 
 
 class OpenAIBackend:
@@ -66,7 +59,7 @@ class OpenAIBackend:
         self._props = LlamaCppProps(settings)
         self._status = Status(self._fetch_status)
         self._fingerprints = Fingerprints(settings)
-        self._llama_cpp_streams = threading.BoundedSemaphore(LLAMA_CPP_MAX_STREAMS)
+        self._threads = LlamaCppThreads()
 
     def traits(self, name: str | None) -> Traits:
         """See `Backend.traits`; of what its models can do only llama.cpp tells a little."""
@@ -99,12 +92,10 @@ class OpenAIBackend:
 
     def _open_chat(self, request: ChatRequest, answer: AnswerId) -> EngineStream[Chunk]:
         entry = self._models.resolve(request.get("model"))
-        return self._holding_a_thread(
-            entry,
-            lambda: self._open(
-                request, self._frame(request, answer, entry), entry["id"], is_llama_cpp(entry)
-            ),
-        )
+        frame = self._frame(request, answer, entry)
+        if not is_llama_cpp(entry):
+            return self._open(request, frame, entry["id"], progress=False)
+        return self._threads.holding(lambda: self._open(request, frame, entry["id"], progress=True))
 
     def complete(self, request: CompletionRequest, answer: AnswerId) -> PromptStream:
         """See `Backend.complete`."""
@@ -115,21 +106,18 @@ class OpenAIBackend:
         def open_one(index: int) -> EngineStream[TextChunk]:
             return self._continue(runs[index], index, frame, entry)
 
-        return self._holding_a_thread(
-            entry,
-            lambda: PromptStream(open_one, len(runs), frame, choices=request.get("n", 1)),
-        )
+        def open_all() -> PromptStream:
+            return PromptStream(open_one, len(runs), frame, choices=request.get("n", 1))
+
+        return self._threads.holding(open_all) if is_llama_cpp(entry) else open_all()
 
     def embed(self, request: EmbeddingRequest) -> Embedded:
         """See `Backend.embed`."""
         entry = self._models.resolve(request.get("model"), how_to_get(self._settings))
         if not is_llama_cpp(entry):
             return embed(self._transport, self._settings, entry["id"], request)
-        self._take_thread()
-        try:
+        with self._threads.one():
             return embed(self._transport, self._settings, entry["id"], request)
-        finally:
-            self._llama_cpp_streams.release()
 
     def models(self) -> list[Model]:
         """See `Backend.models`."""
@@ -158,27 +146,8 @@ class OpenAIBackend:
             include_usage=wants_usage(request),
         )
 
-    def _holding_a_thread(
-        self, entry: dict[str, Any], open_stream: Callable[[], AnyStream]
-    ) -> AnyStream:
-        """Open a stream while llama.cpp has a thread for it; its closing gives the thread back."""
-        if not is_llama_cpp(entry):
-            return open_stream()
-        self._take_thread()
-        try:
-            stream = open_stream()
-        except BaseException:
-            self._llama_cpp_streams.release()
-            raise
-        stream.on_close = self._llama_cpp_streams.release
-        return stream
-
-    def _take_thread(self) -> None:
-        if not self._llama_cpp_streams.acquire(blocking=False):
-            raise BackendOverloaded("The engine is busy: all of its connections are in use.")
-
     def _open(
-        self, request: ChatRequest, frame: Frame, model: str, progress: bool
+        self, request: ChatRequest, frame: Frame, model: str, *, progress: bool
     ) -> EngineStream[Chunk]:
         settings = self._settings
         max_tokens, adjusted = token_limit(

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tensoria.backends.choices import each_choice
-from tensoria.backends.openai_compatible import LLAMA_CPP_MAX_STREAMS, OpenAIBackend
+from tensoria.backends.llama_cpp import MAX_STREAMS
+from tensoria.backends.openai_compatible import OpenAIBackend
 from tensoria.backends.prompts import each_run
 from tensoria.config import Settings
 from tensoria.errors import InvalidRequest, TensoriaError
@@ -313,7 +314,7 @@ def test_no_usage_is_made_up_where_one_choice_tells_none(
 
 def test_choices_give_their_threads_of_llama_cpp_back(make_openai: Make) -> None:
     backend = make_openai("llamacpp")
-    for _ in range(LLAMA_CPP_MAX_STREAMS // 2 + 1):
+    for _ in range(MAX_STREAMS // 2 + 1):
         run(backend)
 
     assert len(said(run(backend))) == 8

@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
 from tensoria.backends.base import Embedded
+from tensoria.backends.llama_cpp import MAX_STREAMS
 from tensoria.backends.ollama import OllamaBackend
 from tensoria.backends.ollama_models import MAX_AGE_ON_A_MISS_SECONDS
-from tensoria.backends.openai_compatible import LLAMA_CPP_MAX_STREAMS, OpenAIBackend
+from tensoria.backends.openai_compatible import OpenAIBackend
 from tensoria.config import EMBEDDED_LABEL, Settings
 from tensoria.errors import TensoriaError
 from tests.backends.fake_openai import speak_openai
@@ -226,10 +228,10 @@ def test_embeddings_leave_llama_cpp_a_thread_for_its_health(
     speak_openai(fake, MODEL, owned_by="llamacpp")
     data = [{"index": 0, "embedding": [1.0]}]
     fake.script("/v1/embeddings", answer_json({"data": data}))
-    for _ in range(LLAMA_CPP_MAX_STREAMS):
-        backend._llama_cpp_streams.acquire()
-    assert failure(backend).code == "overloaded"
-    backend._llama_cpp_streams.release()
+    with ExitStack() as taken:
+        for _ in range(MAX_STREAMS):
+            taken.enter_context(backend._threads.one())
+        assert failure(backend).code == "overloaded"
     # What one gives back, the next takes.
     assert [embed(backend).vectors for _ in range(2)] == [[[1.0]], [[1.0]]]
 

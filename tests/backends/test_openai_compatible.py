@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tensoria.backends.openai_compatible import LLAMA_CPP_MAX_STREAMS, OpenAIBackend
+from tensoria.backends.llama_cpp import MAX_STREAMS
+from tensoria.backends.openai_compatible import OpenAIBackend
 from tensoria.config import Settings
 from tensoria.errors import BackendError, TensoriaError
 from tensoria.translate.traits import Traits
@@ -353,7 +354,7 @@ def test_open_streams_of_llama_cpp_are_capped_and_released(fake: FakeOllama, mak
     speak_openai(fake, "org/model-1", owned_by="llamacpp")
     gate = threading.Event()
     fake.script(CHAT, events(gate, *HELLO))
-    opened = [backend.chat(request(), ANSWER) for _ in range(LLAMA_CPP_MAX_STREAMS)]
+    opened = [backend.chat(request(), ANSWER) for _ in range(MAX_STREAMS)]
     refused = failure(backend)
     opened[0].close()
     opened[0].close()
@@ -373,7 +374,7 @@ def test_a_refused_request_does_not_keep_its_place(fake: FakeOllama, make: Make)
     backend = make()
     speak_openai(fake, "org/model-1", owned_by="llamacpp")
     fake.script(CHAT, answer_json({"error": {"message": "no"}}, 400))
-    statuses = {failure(backend).status for _ in range(LLAMA_CPP_MAX_STREAMS + 2)}
+    statuses = {failure(backend).status for _ in range(MAX_STREAMS + 2)}
 
     assert statuses == {400}
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tensoria.backends.openai_compatible import LLAMA_CPP_MAX_STREAMS, OpenAIBackend
+from tensoria.backends.llama_cpp import MAX_STREAMS
+from tensoria.backends.openai_compatible import OpenAIBackend
 from tensoria.config import Settings
 from tensoria.errors import BackendOverloaded, ContextLengthExceeded, TensoriaError
 from tensoria.wire.completions import CompletionRequest, TextChunk
@@ -296,7 +297,7 @@ def test_all_prompts_of_a_request_hold_one_thread_of_llama_cpp(
 ) -> None:
     """A second prompt must not find the house full in the middle of an answer."""
     backend = make_openai("llamacpp")
-    opened = [backend.complete(request("a", "b"), ANSWER) for _ in range(LLAMA_CPP_MAX_STREAMS)]
+    opened = [backend.complete(request("a", "b"), ANSWER) for _ in range(MAX_STREAMS)]
     with pytest.raises(BackendOverloaded):
         backend.complete(request(), ANSWER)
     for one in opened:
@@ -309,6 +310,6 @@ def test_all_prompts_of_a_request_hold_one_thread_of_llama_cpp(
 def test_a_failure_gives_the_thread_of_llama_cpp_back(fake: FakeOllama, make_openai: Make) -> None:
     backend = make_openai("llamacpp")
     fake.script(COMPLETIONS, answer_html(502))
-    codes = {failure(backend).code for _ in range(LLAMA_CPP_MAX_STREAMS + 1)}
+    codes = {failure(backend).code for _ in range(MAX_STREAMS + 1)}
 
     assert codes == {"engine_error"}
