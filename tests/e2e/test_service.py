@@ -209,10 +209,14 @@ def test_a_client_that_leaves_frees_the_engine_at_its_next_chunk(
 def test_connections_to_the_engine_are_shared(
     fake: FakeOllama, service: Service, http: requests.Session
 ) -> None:
+    """The first look at the engine, which the start does not wait for, may have one of its own."""
+    http.get(f"{service.url}/ready", headers={"X-API-Key": service.key}).raise_for_status()
+    opened = fake.connections_opened
     for number in range(20):
         assert post(service, http, stream=bool(number % 2)).status_code == 200
 
-    assert fake.connections_opened == 1
+    assert opened <= 2
+    assert fake.connections_opened == opened
 
 
 def test_a_slow_reader_gets_its_whole_answer(fake: FakeOllama, service: Service) -> None:
