@@ -1,6 +1,6 @@
 """What was not honoured exactly as asked, told in headers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -9,8 +9,9 @@ from flask import Response, g
 
 from tensoria.api.record import record
 from tensoria.api.services import explains, is_on, services, strict
+from tensoria.logs import Fields
 from tensoria.schemas.base import Loaded
-from tensoria.schemas.support import narrow
+from tensoria.schemas.support import narrow, table
 from tensoria.wire.openai import Timings
 
 MAX_NAMES = 20
@@ -25,13 +26,9 @@ class Notices:
     verbose: bool = False
 
     def tell(self, response: Response, adjusted: Mapping[str, str], timings: Timings) -> None:
-        """Set the headers, and note for the log line what was not honoured.
-
-        Of what was ignored the log has the number alone: a client may put anything into a name.
-        """
+        """Set the headers, and note for the log line what was adjusted."""
         if self.ignored:
             response.headers["X-Tensoria-Ignored"] = to_header(self.ignored)
-            record().fields["ignored"] = len(self.ignored)
         if adjusted:
             changes = to_changes(adjusted)
             response.headers["X-Tensoria-Adjusted"] = changes
@@ -44,13 +41,33 @@ class Notices:
         return {"ignored": self.ignored, "adjusted": adjusted, "timings": timings}
 
 
-def notices(schema: type[Any], loaded: Loaded[Any]) -> Notices:
+def notices(schema: Any, loaded: Loaded[Any]) -> Notices:
     """Find what the engine in use ignores of a request; raises for what it cannot honour."""
     backend, model = services().backend, loaded.request.get("model")
     ignored = narrow(schema, loaded, lambda: backend.traits(model), strict=strict())
+    if ignored:
+        record().fields |= to_log(ignored, known=table(schema).keys())
     if explains():
         g.ignored = ignored
     return Notices(ignored, verbose=is_on("X-Tensoria-Verbose"))
+
+
+def to_log(names: Iterable[str], *, known: Container[str]) -> Fields:
+    """Return what the log line has of ignored names: those of fields that we know.
+
+    Of the others it has the number alone, and of a field's members the field: a client may put
+    anything into a name, a prompt too.
+    """
+    told: set[str] = set()
+    unknown = 0
+    for name in names:
+        field = name.partition(".")[0].partition("[")[0]
+        if field in known:
+            told.add(name if name in known else f"{field}.*")
+        else:
+            unknown += 1
+    fields: Fields = {"ignored": ",".join(sorted(told))} if told else {}
+    return fields | ({"ignored_unknown": unknown} if unknown else {})
 
 
 def to_server_timing(timings: Timings) -> str:

@@ -131,6 +131,7 @@ def ignored(note: str, *, changes: bool) -> Metadata:
     return support("ignored", note, changes=changes)
 
 
+@lru_cache(maxsize=32)
 def table(schema: type[Schema]) -> dict[str, Support]:
     """Return the support of every field of a schema."""
     return {name: field.metadata["support"] for name, field in schema().fields.items()}
@@ -145,7 +146,7 @@ def narrow(
     strict mode an ignored field that changes the answer is refused, and so is one that OpenAI does
     not have: nobody knows what it would have changed.
     """
-    fields = _table(schema)
+    fields = table(schema)
     names = set(loaded.ignored)
     depending = []
     for name in sorted(loaded.request.keys() & _counting(schema)):
@@ -176,15 +177,10 @@ def _looks(schema: type[Schema]) -> tuple[tuple[str, Look], ...]:
     return tuple((name, each.look) for name, each in table(schema).items() if each.look)
 
 
-@lru_cache(maxsize=32)
-def _table(schema: type[Schema]) -> dict[str, Support]:
-    return table(schema)
-
-
 def _ignored_by(schema: type[Schema], present: list[str], traits: Traits) -> set[str]:
     names = set()
     for name in present:
-        found = _table(schema)[name]
+        found = table(schema)[name]
         level = found.level(traits)
         if level == "refused":
             reason = found.why_not(traits) or "is not supported by this engine"
@@ -200,8 +196,8 @@ def _refusal(name: str, reason: str, note: str) -> UnsupportedParameter:
 
 def _refuse_changes(schema: type[Schema], names: list[str]) -> None:
     for name in names:
-        found = _table(schema).get(name)
-        field = _table(schema).get(name.partition(".")[0])
+        found = table(schema).get(name)
+        field = table(schema).get(name.partition(".")[0])
         if found.changes if found else field is None or field.members_change:
             raise UnsupportedParameter(
                 f"'{name}' would be ignored, and in strict mode (STRICT, X-Tensoria-Strict) that "

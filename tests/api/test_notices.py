@@ -8,6 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tensoria.api.notices import to_header
+from tests.api.conftest import Lines
 from tests.fake_ollama import FakeOllama
 
 
@@ -98,3 +99,20 @@ def test_a_refused_field_reaches_no_engine(fake: FakeOllama, client: FlaskClient
     assert response.status_code == 400
     assert response.get_json()["error"]["param"] == "functions"
     assert fake.requests == []
+
+
+def test_the_log_names_fields_and_counts_what_clients_made_up(
+    client: FlaskClient, log: Lines
+) -> None:
+    body = {
+        **HELLO,
+        "messages": [{"role": "user", "content": "Hi", "canary7f3": 1}],
+        "user": "u",
+        "canary7f3": 1,
+        "canary7f3.x": 1,
+    }
+    client.post(CHAT, json=body)
+    (line,) = log.of_requests()
+
+    assert " ignored=messages.*,user ignored_unknown=2 " in line
+    assert "canary7f3" not in line
