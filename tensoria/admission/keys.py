@@ -36,7 +36,9 @@ class Keys:
                 "No API key was sent. Send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
             )
         if not admitted:
-            raise AuthenticationError("The API key that was sent is not valid.")
+            # OpenAI's own words: LiteLLM takes a 401 without them for a 400
+            # (`exception_mapping_utils.py`), and so never asks for another key.
+            raise AuthenticationError("Incorrect API key provided. It is not valid here.")
 
 
 def _digest(key: bytes) -> bytes:

@@ -46,6 +46,12 @@ def test_missing_key_is_told_how_to_send_one() -> None:
         Keys(["secret"]).check([])
 
 
+def test_wrong_key_is_told_in_the_words_that_clients_look_for() -> None:
+    """LiteLLM raises BadRequestError in place of AuthenticationError when they are missing."""
+    with pytest.raises(AuthenticationError, match=r"^Incorrect API key provided"):
+        Keys(["secret"]).check([b"sk-wrong"])
+
+
 def test_wrong_key_is_not_repeated() -> None:
     with pytest.raises(AuthenticationError, match="not valid") as caught:
         Keys(["secret"]).check([b"sk-wrong"])
