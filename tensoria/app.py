@@ -4,6 +4,7 @@ import logging
 import threading
 
 from flask import Flask
+from flask.typing import ResponseReturnValue
 
 from tensoria.admission.keys import Keys
 from tensoria.api import (
@@ -24,14 +25,25 @@ from tensoria.backends.ollama import OllamaBackend
 from tensoria.backends.openai_compatible import OpenAIBackend
 from tensoria.backends.router import with_embeddings
 from tensoria.config import Settings
-from tensoria.errors import TensoriaError
+from tensoria.errors import ClientClosed, ClientGone, TensoriaError
 
 _log = logging.getLogger("tensoria.engine")
 
 
+class Tensoria(Flask):
+    """Flask, in which a client that hangs up is an answer of its own."""
+
+    def dispatch_request(self) -> ResponseReturnValue:
+        """Let a client's end be logged as any answer is; whoever has left does not read it."""
+        try:
+            return super().dispatch_request()
+        except ClientGone:
+            raise ClientClosed from None
+
+
 def create_app(settings: Settings, backend: Backend | None = None) -> Flask:
     """Build the WSGI app for these settings; tests may bring a backend of their own."""
-    app = Flask("tensoria", static_folder=None)
+    app = Tensoria("tensoria", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["tensoria"] = Services(
         settings=settings,

@@ -168,6 +168,14 @@ class ClientClosed(RequestError):
         super().__init__(message)
 
 
+class ClientGone(BaseException):
+    """Thrown into a request, wherever it waits, when its client hangs up.
+
+    No TensoriaError, and not even an Exception: whatever takes those must not take this. It becomes
+    ClientClosed at the door.
+    """
+
+
 class BackendError(TensoriaError):
     """The engine broke off, answered nonsense, or reported an error of its own."""
 

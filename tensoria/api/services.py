@@ -26,12 +26,26 @@ class Client(Protocol):
         """Tell, without waiting, whether the connection was closed from the other side."""
         ...
 
+    def keep_watching(self) -> None:
+        """Go on throwing ClientGone into the request after its view has returned."""
+        ...
+
+    def stop_watching(self) -> None:
+        """Throw nothing from now on: the request is being cleaned up."""
+        ...
+
 
 class UnwatchedClient:
-    """The client under a server that cannot tell: never gone."""
+    """The client under a server that cannot tell: never gone, and nothing is thrown."""
 
     def gone(self) -> bool:
         return False
+
+    def keep_watching(self) -> None:
+        """Nothing was watched."""
+
+    def stop_watching(self) -> None:
+        """Nothing was watched."""
 
 
 _UNWATCHED = UnwatchedClient()

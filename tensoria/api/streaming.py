@@ -19,7 +19,7 @@ from tensoria.api.notices import Notices, to_changes
 from tensoria.api.record import Record, record
 from tensoria.api.services import Client, client
 from tensoria.backends.base import AnswerStream, AnyChunk
-from tensoria.errors import BackendError, ClientClosed, TensoriaError
+from tensoria.errors import BackendError, ClientClosed, ClientGone, TensoriaError
 from tensoria.wire.openai import Timings
 
 
@@ -64,6 +64,7 @@ def stream_answer(stream: AnswerStream[AnyChunk], told: Notices) -> Response:
     except BaseException:
         stream.close()
         raise
+    watched.keep_watching()
     current.streams = True
     timings: Timings = {"first_token_ms": current.elapsed_ms()}
     events = Events(first, stream, encoding, current, watched)
@@ -93,6 +94,7 @@ def whole_answer(
             if not stream.finished and watched.gone():
                 raise ClientClosed
             turn.took(chunks)
+        watched.stop_watching()
         _note(current, stream)
     timings.update(_timings(stream, current))
     extra = {"tensoria": told.member(stream.adjusted, timings)} if told.verbose else {}
@@ -173,11 +175,14 @@ class Events(Generic[AnyChunk]):
             return self._failed(BackendError("The engine ended the answer in the middle."))
         except TensoriaError as error:
             return self._failed(error)
+        except ClientGone:
+            return self._failed(ClientClosed())
         except Exception as error:  # noqa: BLE001  # a stream must not end without a word
             return self._failed(internal_error(error))
 
     def close(self) -> None:
         """Called by the server in every case; frees the engine if the client left early."""
+        self._client.stop_watching()
         if not self._over:
             self._over = True
             self._record.status = ClientClosed.status

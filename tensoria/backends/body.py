@@ -94,16 +94,19 @@ class Body:
         """
         if self._closed:
             return
-        if drain and self._keep and not self._at_end():
-            self._set_timeout(LAST_CHUNK_SECONDS)
-            with suppress(BackendError):
-                self.read()
-        self._closed = True
-        if self._keep and self._at_end():
-            self._http.close()
-            self._response.raw.release_conn()
-        else:
-            self._response.close()
+        try:
+            if drain and self._keep and not self._at_end():
+                self._set_timeout(LAST_CHUNK_SECONDS)
+                with suppress(BackendError):
+                    self.read()
+        finally:
+            # Nothing below waits, so nothing can be thrown into it.
+            self._closed = True
+            if self._keep and self._at_end():
+                self._http.close()
+                self._response.raw.release_conn()
+            else:
+                self._response.close()
 
     def _read_chunked(self) -> bytes:
         dechunker = self._dechunker

@@ -10,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tensoria.api.services import UnwatchedClient
 from tests.api.conftest import Lines
 from tests.backends.fake_openai import speak_openai
 from tests.fake_ollama import (
@@ -228,7 +229,7 @@ def test_closing_the_answer_before_it_was_read_closes_the_engines(
     assert len(log.of_requests()) == 1
 
 
-class Leaves:
+class Leaves(UnwatchedClient):
     """A client that is there for so many looks and gone from then on."""
 
     def __init__(self, looks: int) -> None:

@@ -8,6 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tensoria.api.services import UnwatchedClient
 from tests.api.conftest import KEY, Lines
 from tests.backends.fake_openai import speak_openai
 from tests.contract.embeddings import numbers
@@ -130,7 +131,7 @@ def test_the_log_line_has_model_and_tokens_and_no_text(client: FlaskClient, log:
     assert "secret" not in line
 
 
-class _Gone:
+class _Gone(UnwatchedClient):
     def gone(self) -> bool:
         return True
 

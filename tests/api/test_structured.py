@@ -10,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tensoria.api.services import UnwatchedClient
 from tests.api.conftest import Lines
 from tests.backends.fake_openai import CHAT, DONE, delta, speak_openai, usage
 from tests.backends.fake_openai import events as sse
@@ -211,7 +212,7 @@ def test_engine_that_refuses_the_second_run_is_told(
     assert found(retrying.post(PATH, json=asked))[:2] == (503, "overloaded")
 
 
-class Leaving:
+class Leaving(UnwatchedClient):
     """A client that is gone once a test says so."""
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ from tests.e2e.service import (
     running_service,
     wait_for,
 )
-from tests.fake_ollama import Exchange, FakeOllama, chat_line, done_line, hang, stream
+from tests.fake_ollama import Exchange, FakeOllama, chat_line, done_line, stream
 
 pytestmark = pytest.mark.e2e
 
@@ -187,23 +187,6 @@ def test_a_hundred_streams_at_once_end_right(fake: FakeOllama, service: Service)
     whole = [a for a in answers if a.startswith(b"HTTP/1.1 200 ") and b'"19 "' in a]
     assert [a[-300:] for a in answers if a not in whole or not a.endswith(end)] == []
     assert "WARNING" not in service.log.read_text()
-
-
-@pytest.mark.parametrize("streamed", [True, False])
-def test_a_client_that_leaves_frees_the_engine_at_its_next_chunk(
-    fake: FakeOllama, service: Service, streamed: bool
-) -> None:
-    next_chunk = threading.Event()
-    more: list[bytes | threading.Event] = [next_chunk, chat_line("lo"), chat_line("!")]
-    fake.script("/api/chat", stream([chat_line("Hel"), *more, hang]))
-    sock = raw_chat(service, stream=streamed)
-    if streamed:
-        read_until(sock, b'"Hel"')
-    fake.wait_for_request()
-    sock.close()
-    next_chunk.set()
-
-    fake.wait_for_disconnect(timeout=3)
 
 
 def test_connections_to_the_engine_are_shared(
