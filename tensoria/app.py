@@ -25,20 +25,20 @@ from tensoria.backends.ollama import OllamaBackend
 from tensoria.backends.openai_compatible import OpenAIBackend
 from tensoria.backends.router import with_embeddings
 from tensoria.config import Settings
-from tensoria.errors import ClientClosed, ClientGone, TensoriaError
+from tensoria.errors import RequestEnded, TensoriaError
 
 _log = logging.getLogger("tensoria.engine")
 
 
 class Tensoria(Flask):
-    """Flask, in which a client that hangs up is an answer of its own."""
+    """Flask, in which a request that is ended from outside has an answer as any other."""
 
     def dispatch_request(self) -> ResponseReturnValue:
-        """Let a client's end be logged as any answer is; whoever has left does not read it."""
+        """Turn what ended a request into its error, which is answered and logged as errors are."""
         try:
             return super().dispatch_request()
-        except ClientGone:
-            raise ClientClosed from None
+        except RequestEnded as ended:
+            raise ended.error from None
 
 
 def create_app(settings: Settings, backend: Backend | None = None) -> Flask:

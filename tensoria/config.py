@@ -40,6 +40,7 @@ class Settings:
     timeout_seconds: float
     load_timeout_seconds: float
     stream_idle_timeout_seconds: float
+    shutdown_grace_seconds: float
     keep_alive: KeepAlive
     context_length: int | None
     default_model: str
@@ -87,6 +88,7 @@ class Settings:
             timeout_seconds=env.number("OLLAMA_TIMEOUT", 120),
             load_timeout_seconds=env.number("LOAD_TIMEOUT", 600),
             stream_idle_timeout_seconds=env.number("STREAM_IDLE_TIMEOUT", 60),
+            shutdown_grace_seconds=env.number("SHUTDOWN_GRACE_SECONDS", 60, minimum=0),
             keep_alive=env.keep_alive("OLLAMA_KEEP_ALIVE", "5m"),
             context_length=env.optional_integer("OLLAMA_CONTEXT_LENGTH", minimum=4),
             default_model=env.text("DEFAULT_MODEL") or "mistral",

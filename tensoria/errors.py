@@ -18,6 +18,7 @@
     │   ├── ModelLoadFailed     503  model_load_failed
     │   ├── BackendTimeout      504  timeout
     │   └── StructuredOutputInvalid 502 structured_output_invalid the answer misses its schema
+    ├── ServiceStopping         503  service_stopping         the time for what still runs is up
     └── InternalError           500  internal_error           our own fault
 
 The names are those that clients know (openai-python's `_exceptions.py`); the envelope is OpenAI's
@@ -168,12 +169,15 @@ class ClientClosed(RequestError):
         super().__init__(message)
 
 
-class ClientGone(BaseException):
-    """Thrown into a request, wherever it waits, when its client hangs up.
+class RequestEnded(BaseException):
+    """Thrown into a request, wherever it waits, to end it; `error` says why.
 
-    No TensoriaError, and not even an Exception: whatever takes those must not take this. It becomes
-    ClientClosed at the door.
+    Not even an Exception: whatever takes those must not take this. At the door it becomes `error`.
     """
+
+    def __init__(self, error: TensoriaError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 class BackendError(TensoriaError):
@@ -219,6 +223,17 @@ class StructuredOutputInvalid(BackendError):
 
     code = "structured_output_invalid"
     headers: ClassVar[dict[str, str]] = {"x-should-retry": "false"}
+
+
+class ServiceStopping(TensoriaError):
+    """The service ends, or begins anew with other settings; a repeat finds the next one."""
+
+    status = 503
+    code = "service_stopping"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "5"}
+
+    def __init__(self, message: str = "The service is stopping, and this took too long.") -> None:
+        super().__init__(message)
 
 
 class InternalError(TensoriaError):

@@ -39,6 +39,7 @@ DEFAULTS = {
     "max_tokens": 4096,
     "max_tokens_limit": None,
     "max_choices": 4,
+    "shutdown_grace_seconds": 60,
     "max_concurrency": 1,
     "model_aliases": {},
     "default_reasoning_effort": None,
@@ -116,6 +117,7 @@ GOOD = [
     ("MAX_TOKENS", "1000000000", "max_tokens", 1_000_000_000),
     ("MAX_TOKENS_LIMIT", "8192", "max_tokens_limit", 8192),
     ("MAX_CHOICES", "8", "max_choices", 8),
+    ("SHUTDOWN_GRACE_SECONDS", "0", "shutdown_grace_seconds", 0),
     (
         "MODEL_ALIASES",
         "gpt-4o = mistral:7b, a=b",
@@ -186,6 +188,7 @@ BAD = [
     ("MAX_TOKENS", ("1000000001", "4294967296")),
     ("MAX_TOKENS_LIMIT", ("0", "-1", *ODD_NUMBERS)),
     ("MAX_CHOICES", ("0", "129", *ODD_NUMBERS)),
+    ("SHUTDOWN_GRACE_SECONDS", ("-1", "1m")),
     ("MODEL_ALIASES", ("a", "=b", "a=", "a=b,a=c", "a=b,A=c", "a=b,a:latest=c")),
     ("DEFAULT_REASONING_EFFORT", ("much", "0")),
     ("CONTEXT_OVERFLOW", ("cut", "1")),

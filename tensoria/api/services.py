@@ -27,7 +27,7 @@ class Client(Protocol):
         ...
 
     def keep_watching(self) -> None:
-        """Go on throwing ClientGone into the request after its view has returned."""
+        """Go on throwing RequestEnded into the request after its view has returned."""
         ...
 
     def stop_watching(self) -> None:

@@ -19,7 +19,7 @@ from tensoria.api.notices import Notices, to_changes
 from tensoria.api.record import Record, record
 from tensoria.api.services import Client, client
 from tensoria.backends.base import AnswerStream, AnyChunk
-from tensoria.errors import BackendError, ClientClosed, ClientGone, TensoriaError
+from tensoria.errors import BackendError, ClientClosed, RequestEnded, TensoriaError
 from tensoria.wire.openai import Timings
 
 
@@ -175,8 +175,8 @@ class Events(Generic[AnyChunk]):
             return self._failed(BackendError("The engine ended the answer in the middle."))
         except TensoriaError as error:
             return self._failed(error)
-        except ClientGone:
-            return self._failed(ClientClosed())
+        except RequestEnded as ended:
+            return self._failed(ended.error)
         except Exception as error:  # noqa: BLE001  # a stream must not end without a word
             return self._failed(internal_error(error))
 

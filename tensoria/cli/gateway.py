@@ -17,6 +17,8 @@ from tensoria.cli.serve import PARENT_PID
 
 COMMAND = (sys.executable, "-m", "tensoria", "serve")
 _HEALTH_SECONDS = 2
+# Somebody sits at the terminal and waits: what runs after Ctrl-C gets this, then an error event.
+GRACE = "3"
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Gateway:
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            env={**environ, PARENT_PID: str(os.getpid())},
+            env={**environ, "SHUTDOWN_GRACE_SECONDS": GRACE, PARENT_PID: str(os.getpid())},
             start_new_session=True,
         )
         threading.Thread(target=self._watch, name="gateway-watch", daemon=True).start()

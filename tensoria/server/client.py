@@ -1,4 +1,4 @@
-"""The client of one request: watched from its first byte to its last, by one peek when it stirs."""
+"""The client of one request: watched from the request's start until it is cleaned up."""
 
 import select
 import socket
@@ -6,35 +6,38 @@ from typing import Any
 
 import gevent
 
-from tensoria.errors import ClientGone
+from tensoria.errors import ClientClosed, RequestEnded, TensoriaError
 
 
-class _Gone(ClientGone, gevent.GreenletExit):  # type: ignore[misc]  # gevent has no types
+class _Ended(RequestEnded, gevent.GreenletExit):  # type: ignore[misc]  # gevent has no types
     """What gunicorn's worker takes for an end without a word, should nobody take it before."""
 
 
 class SocketClient:
     """A client on a socket of gevent's, and the one owner of its request's end.
 
-    | state    | after                            | what follows                                 |
-    | -------- | -------------------------------- | -------------------------------------------- |
-    | watched  | the start                        | `end` throws into the request's greenlet     |
-    | ended    | the first `end`: the hang-up     | nothing more is thrown                       |
-    | over     | `stop_watching`: it is cleaned up | nothing is thrown at all                    |
+    | state | after           | what follows                                               |
+    | ----- | --------------- | ---------------------------------------------------------- |
+    | open  | `watch`         | `end` throws into the request's greenlet, wherever it waits |
+    | ended | the first `end` | nothing more is thrown                                     |
+    | over  | `stop_watching` | nothing is thrown at all                                   |
 
     Clean-up may wait for the engine, and a throw in the middle of it would lose what it gives back.
+    `everybody` holds the clients whose requests are open.
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, everybody: "set[SocketClient] | None" = None) -> None:
         # The socket below gevent's: its recv returns at once instead of waiting in the hub.
         self._socket: socket.socket = getattr(client, "_sock", client)
+        self._everybody: set[SocketClient] = set() if everybody is None else everybody
         self._greenlet = gevent.getcurrent()
         self._gone = False
         self._watcher: Any = None
         self.kept = False
 
     def watch(self) -> None:
-        """End the request, by ClientGone, as soon as its client hangs up."""
+        """End the request as soon as its client hangs up."""
+        self._everybody.add(self)
         if self._socket.fileno() >= 0:
             self._watcher = gevent.get_hub().loop.io(self._socket.fileno(), 1)
             self._watcher.start(self._stirred)
@@ -45,17 +48,15 @@ class SocketClient:
 
     def stop_watching(self) -> None:
         """Say that the request is being cleaned up; a second call does nothing."""
-        watcher, self._watcher = self._watcher, None
-        if watcher is not None:
-            watcher.stop()
-            watcher.close()
+        self._everybody.discard(self)
+        self._look_away()
 
-    def end(self, cause: BaseException) -> bool:
-        """Throw a cause into the request, from the hub; tell whether it was the first in time."""
-        if self._watcher is None:
+    def end(self, error: TensoriaError) -> bool:
+        """Throw an error into the request, from the hub; tell whether it was the first in time."""
+        if self not in self._everybody:
             return False
         self.stop_watching()
-        self._greenlet.throw(cause)
+        self._greenlet.throw(_Ended(error))
         return True
 
     def gone(self) -> bool:
@@ -69,12 +70,18 @@ class SocketClient:
         """Called in the hub when there is something to read: the end, or a request too early."""
         if self._peek() is None:
             return
-        if not self._has_hung_up():
+        if self._has_hung_up():
+            self._gone = True
+            self.end(ClientClosed())
+        else:
             # Bytes of a next request hide the end that follows them: `gone` asks the kernel then.
-            self.stop_watching()
-            return
-        self._gone = True
-        self.end(_Gone())
+            self._look_away()
+
+    def _look_away(self) -> None:
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.stop()
+            watcher.close()
 
     def _peek(self) -> bytes | None:
         """Return a byte that waits, b"" for the end, None for nothing yet."""

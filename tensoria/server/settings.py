@@ -12,6 +12,8 @@ from tensoria.config import Settings
 WORKER_CONNECTIONS = 4096
 # Longer than nginx's 60 s for idle upstream connections, so that nginx is the one that closes.
 KEEPALIVE_SECONDS = 75
+# For the error events of the answers that outlast the grace.
+LAST_WORDS_SECONDS = 5
 
 
 def gunicorn_settings(settings: Settings) -> dict[str, Any]:
@@ -23,6 +25,8 @@ def gunicorn_settings(settings: Settings) -> dict[str, Any]:
         "worker_class": "tensoria.server.worker.TensoriaWorker",
         "worker_connections": WORKER_CONNECTIONS,
         "keepalive": KEEPALIVE_SECONDS,
+        # After it the arbiter kills what is left.
+        "graceful_timeout": round(settings.shutdown_grace_seconds) + 2 * LAST_WORDS_SECONDS,
         # gevent patches in the worker, before it loads the app: preloading would import ssl
         # unpatched.
         "preload_app": False,
@@ -32,3 +36,8 @@ def gunicorn_settings(settings: Settings) -> dict[str, Any]:
         "loglevel": settings.log_level.lower(),
         "proc_name": "tensoria",
     }
+
+
+def grace_seconds(graceful_timeout: float) -> float:
+    """Return SHUTDOWN_GRACE_SECONDS as a worker finds it among gunicorn's settings."""
+    return graceful_timeout - 2 * LAST_WORDS_SECONDS

@@ -1,34 +1,55 @@
 """The gunicorn worker: gevent's, with a client whose leaving ends its request."""
 
 import gc
+import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import gevent
+import gevent.event
+from gevent.pool import Pool
+from gevent.server import StreamServer
+from gunicorn import util
 from gunicorn.http import wsgi
 from gunicorn.http.errors import ParseException
+from gunicorn.sock import ssl_context
 from gunicorn.workers.ggevent import GeventWorker
 
+from tensoria.errors import ServiceStopping
 from tensoria.server.client import SocketClient
 from tensoria.server.limits import raise_file_limit
+from tensoria.server.not_http import write_error
 from tensoria.server.response import OneSendResponse
+from tensoria.server.settings import LAST_WORDS_SECONDS, grace_seconds
 
-HANG_UP_SECONDS = 0.2
+# How often the arbiter is told that this worker lives.
+NOTIFY_SECONDS = 1.0
+HANG_UP_SECONDS = 0.1
 
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class TensoriaWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Loads the app behind `WithClient`, and hangs up on idle clients when it stops."""
+    """Loads the app behind `WithClient`, and stops in an orderly way.
+
+    gunicorn's own accepts for up to a second after SIGTERM, waits for idle keep-alive connections,
+    and cuts a stream whose time is up without a word.
+    """
+
+    _stopping: gevent.event.Event | None = None
 
     def load_wsgi(self) -> None:
         """Called once in the worker's process, after gevent has patched."""
         super().load_wsgi()
         raise_file_limit()
-        # The function that makes responses looks the class up in its own module.
+        # The functions that use these look them up in their own modules.
         wsgi.Response = OneSendResponse
-        self.wsgi: WSGIApp = WithClient(self.wsgi)
+        util.write_error = write_error
+        self._clients: set[SocketClient] = set()
         self._waiting: set[Waiting] = set()
+        self._stopping = gevent.event.Event()
+        self.wsgi: WSGIApp = WithClient(self.wsgi, self._clients)
         # What start-up made lives as long as the process: the collector need not walk it.
         gc.collect()
         gc.freeze()
@@ -38,16 +59,54 @@ class TensoriaWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
         return Waiting(self.cfg.keepalive, self._waiting)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """SIGTERM: finish what is being answered, and wait for nothing else."""
+        """SIGTERM: accept nothing more, and finish what is being answered."""
         super().handle_exit(sig, frame)
-        gevent.spawn(self._hang_up)
+        if self._stopping is not None:
+            self._stopping.set()
 
-    def _hang_up(self) -> None:
-        """Until the process ends: a connection may become idle while others are answered."""
-        while True:
+    def run(self) -> None:
+        """Called once: serve until SIGTERM, then finish."""
+        assert self._stopping is not None  # noqa: S101  # load_wsgi came before
+        servers = [self._listen(each) for each in self.sockets]
+        while self.alive:
+            self.notify()
+            self._stopping.wait(NOTIFY_SECONDS)
+        for server in servers:
+            server.close()
+        self._finish(servers)
+
+    def _listen(self, sock: Any) -> StreamServer:
+        sock.setblocking(1)
+        tls = {"ssl_context": ssl_context(self.cfg)} if self.cfg.is_ssl else {}
+        pool = Pool(self.worker_connections)
+        server = StreamServer(sock, handle=partial(self.handle, sock), spawn=pool, **tls)
+        if self.cfg.workers > 1:
+            server.max_accept = 1
+        server.start()
+        return server
+
+    def _finish(self, servers: list[StreamServer]) -> None:
+        """Wait for the answers that run; those that outlast the grace end with an error."""
+        if not self._wait_for_answers(servers, grace_seconds(self.cfg.graceful_timeout)):
+            self.log.warning("%d answers are ended: their time is up.", len(self._clients))
+            for client in list(self._clients):
+                gevent.get_hub().loop.run_callback(client.end, ServiceStopping())
+            self._wait_for_answers(servers, LAST_WORDS_SECONDS)
+        for server in servers:
+            server.stop(timeout=1)
+
+    def _wait_for_answers(self, servers: list[StreamServer], seconds: float) -> bool:
+        """Hang up on idle clients until nobody is left; tell whether that was in time."""
+        deadline = time.monotonic() + seconds
+        while any(server.pool.free_count() != server.pool.size for server in servers):
+            if time.monotonic() > deadline:
+                return False
+            self.notify()
+            # A connection may become idle while others are answered.
             for waiting in list(self._waiting):
                 waiting.end()
             gevent.sleep(HANG_UP_SECONDS)
+        return True
 
 
 class Waiting(gevent.Timeout):  # type: ignore[misc]  # gevent has no types
@@ -88,14 +147,17 @@ class WithClient:
     Whoever answers with a stream goes on watching, and stops when the stream is closed.
     """
 
-    def __init__(self, app: WSGIApp) -> None:
+    def __init__(self, app: WSGIApp, everybody: set[SocketClient]) -> None:
         self._app = app
+        self._everybody = everybody
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         # When client and engine answer faster than we read, a greenlet never waits, and one
         # keep-alive connection would have the worker for itself (seen: p99 1.27 s at 16 clients).
         gevent.sleep(0)
-        client = environ["tensoria.client"] = SocketClient(environ["gunicorn.socket"])
+        client = environ["tensoria.client"] = SocketClient(
+            environ["gunicorn.socket"], self._everybody
+        )
         if "HTTP_TRANSFER_ENCODING" in environ:
             environ["wsgi.input"] = ChunkedInput(environ["wsgi.input"])
         client.watch()

@@ -1,10 +1,6 @@
 """The service as it runs: gunicorn, gevent, sockets, signals, and clients that come and go."""
 
-import os
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,11 +12,7 @@ import pytest
 import requests
 
 from tests.e2e.service import (
-    GUNICORN,
     Service,
-    clean_environment,
-    free_port,
-    running,
     running_service,
     wait_for,
 )
@@ -210,124 +202,6 @@ def test_a_slow_reader_gets_its_whole_answer(fake: FakeOllama, service: Service)
         answer = read_until(sock, LAST_CHUNK)
 
     assert answer.count(b"y") >= len(text)
-
-
-@pytest.fixture
-def gunicorn(tmp_path: Path, fake: FakeOllama) -> Iterator[tuple[subprocess.Popen[bytes], Service]]:
-    """gunicorn with its process at hand, and its settings in a .env that a test may change."""
-    port = free_port()
-    environ = {
-        **clean_environment(tmp_path),
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-        "OLLAMA_BASE_URL": fake.url,
-        "API_PORT": str(port),
-    }
-    (tmp_path / ".env").write_text("API_KEY=one\nLOG_LEVEL=WARNING\n")
-    with running(GUNICORN, tmp_path, environ) as (process, log):
-        service = Service(port=port, key="one", log=log)
-        wait_for(lambda: _status(service) == 200, "the first answer", log)
-        yield process, service
-
-
-def _status(service: Service, key: str = "one") -> int | None:
-    headers = {"X-API-Key": key}
-    with requests.Session() as session:
-        session.trust_env = False
-        try:
-            answer = session.get(f"{service.url}/v1/models", headers=headers, timeout=5)
-        except requests.ConnectionError:
-            return None
-        return answer.status_code
-
-
-Running = tuple[subprocess.Popen[bytes], Service]
-
-
-def test_a_hup_sees_the_changed_dotenv(gunicorn: Running, tmp_path: Path) -> None:
-    process, service = gunicorn
-    assert "tensoria.request" not in service.log.read_text()
-    (tmp_path / ".env").write_text("API_KEY=two\nLOG_LEVEL=INFO\n")
-    process.send_signal(signal.SIGHUP)
-
-    wait_for(lambda: _status(service, "two") == 200, "the new key", service.log)
-    wait_for(lambda: _status(service, "one") == 401, "the old worker to end", service.log)
-    wait_for(
-        lambda: "tensoria.request: GET /v1/models 200" in service.log.read_text(),
-        "a line at INFO",
-        service.log,
-    )
-
-
-def test_a_hup_with_a_bad_value_ends_nothing(fake: FakeOllama, tmp_path: Path) -> None:
-    """Of `tensoria serve`; with a configuration file, gunicorn itself would end on it."""
-    command = (sys.executable, "-m", "tensoria", "serve")
-    environ = {
-        **clean_environment(tmp_path),
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-        "OLLAMA_BASE_URL": fake.url,
-    }
-    port = free_port()
-    dotenv = tmp_path / ".env"
-    dotenv.write_text(f"API_KEY=one\nAPI_PORT={port}\n")
-    with running(command, tmp_path, environ) as (process, log):
-        service = Service(port=port, key="one", log=log)
-        wait_for(lambda: _status(service) == 200, "the first answer", log)
-        dotenv.write_text(f"API_KEY=two\nAPI_PORT={port}\nLOG_LEVEL=loud\n")
-        process.send_signal(signal.SIGHUP)
-        wait_for(lambda: "the old settings stay: LOG_LEVEL" in log.read_text(), "the refusal", log)
-        wait_for(lambda: log.read_text().count("Booting worker") == 2, "a new worker", log)
-
-        assert _status(service, "one") == 200
-        dotenv.write_text(f"API_KEY=two\nAPI_PORT={port}\n")
-        process.send_signal(signal.SIGHUP)
-        wait_for(lambda: _status(service, "two") == 200, "the new key", log)
-
-
-def test_a_term_ends_every_process_with_status_0(gunicorn: Running) -> None:
-    process, service = gunicorn
-    workers = _children(process.pid)
-    process.terminate()
-
-    assert process.wait(15) == 0
-    assert len(workers) == 1
-    wait_for(lambda: not any(_lives(pid) for pid in workers), "the workers to end", service.log)
-
-
-def test_a_term_hangs_up_on_idle_clients_and_lets_an_answer_end(
-    gunicorn: Running, fake: FakeOllama
-) -> None:
-    """Idle connections held up a stop for 30 s, until gunicorn's graceful_timeout."""
-    process, service = gunicorn
-    last = threading.Event()
-    fake.script("/api/chat", stream([chat_line("Hel"), last, chat_line("lo"), done_line()]))
-    with (
-        socket.create_connection(("127.0.0.1", service.port), timeout=10) as never_used,
-        socket.create_connection(("127.0.0.1", service.port), timeout=10) as used,
-        raw_chat(service, stream=True) as answered,
-    ):
-        used.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-        read_until(used, b'{"status": "ok"}')
-        read_until(answered, b"Hel")
-        process.terminate()
-
-        assert used.recv(100) == b""
-        assert never_used.recv(100) == b""
-        last.set()
-        assert b"data: [DONE]" in read_until(answered, LAST_CHUNK)
-    assert process.wait(15) == 0
-
-
-def _children(pid: int) -> list[int]:
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(word) for word in text.split()]
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_no_key_and_no_prompt_reaches_the_log_of_the_process(

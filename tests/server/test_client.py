@@ -9,7 +9,7 @@ import gevent
 import pytest
 from gevent import socket as gevent_socket
 
-from tensoria.errors import ClientGone
+from tensoria.errors import ClientClosed, RequestEnded, ServiceStopping
 from tensoria.server.client import SocketClient
 
 Pair = tuple[SocketClient, socket.socket]
@@ -111,8 +111,8 @@ class Request:
         try:
             self._wait()
             self.ends.append("finished")
-        except ClientGone:
-            self.ends.append("client gone")
+        except RequestEnded as ended:
+            self.ends.append(ended.error.code)
         finally:
             self.client.stop_watching()
             gevent.sleep(0.02)
@@ -144,7 +144,7 @@ def test_a_request_that_waits_ends_when_its_client_leaves(
     leave(sockets[1])
     request.greenlet.join(timeout=5)
 
-    assert request.ends == ["client gone"]
+    assert request.ends == ["client_closed_request"]
     assert request.cleaned == 1
     assert request.client.gone()
 
@@ -163,14 +163,14 @@ def test_the_first_cause_counts_and_a_second_one_is_not_thrown(sockets: Sockets)
     told = []
 
     def end_twice() -> None:
-        told.append(request.client.end(ClientGone()))
-        told.append(request.client.end(ClientGone()))
+        told.append(request.client.end(ServiceStopping()))
+        told.append(request.client.end(ClientClosed()))
 
     gevent.get_hub().loop.run_callback(end_twice)
     request.greenlet.join(timeout=5)
 
     assert told == [True, False]
-    assert request.ends == ["client gone"]
+    assert request.ends == ["service_stopping"]
     assert request.cleaned == 1
 
 
@@ -178,7 +178,7 @@ def test_nothing_is_thrown_into_a_request_that_is_over(sockets: Sockets) -> None
     request = Request(sockets[0], lambda: None)
     request.greenlet.join(timeout=5)
 
-    assert not request.client.end(ClientGone())
+    assert not request.client.end(ClientClosed())
 
 
 def test_a_next_request_that_comes_early_ends_nothing(sockets: Sockets) -> None:
@@ -196,11 +196,12 @@ def test_a_next_request_that_comes_early_ends_nothing(sockets: Sockets) -> None:
     assert request.ends == ["finished"]
 
 
-def test_a_watch_of_a_socket_that_is_closed_is_none() -> None:
+def test_a_request_whose_socket_is_closed_can_still_be_ended() -> None:
     ours, theirs = socket.socketpair()
     ours.close()
     theirs.close()
-    client = SocketClient(ours)
-    client.watch()
+    request = Request(ours, hang)
+    gevent.get_hub().loop.run_callback(request.client.end, ServiceStopping())
+    request.greenlet.join(timeout=5)
 
-    assert not client.end(ClientGone())
+    assert request.ends == ["service_stopping"]

@@ -19,7 +19,7 @@ def test_the_app_finds_its_client_in_environ() -> None:
 
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        assert WithClient(app)({"gunicorn.socket": ours}, None) == [b"body"]
+        assert WithClient(app, set())({"gunicorn.socket": ours}, None) == [b"body"]
     assert isinstance(seen[0], SocketClient)
 
 
@@ -58,8 +58,8 @@ def test_only_a_chunked_body_is_wrapped() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         environ = {"gunicorn.socket": ours, "wsgi.input": body}
-        WithClient(app)(dict(environ), None)
-        WithClient(app)({**environ, "HTTP_TRANSFER_ENCODING": "chunked"}, None)
+        WithClient(app, set())(dict(environ), None)
+        WithClient(app, set())({**environ, "HTTP_TRANSFER_ENCODING": "chunked"}, None)
 
     assert seen[0] is body
     assert isinstance(seen[1], ChunkedInput)
