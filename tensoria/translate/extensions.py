@@ -38,9 +38,18 @@ def to_openai_extensions(fields: Mapping[str, Any], *, llama_cpp: bool) -> dict[
     """
     body = {name: fields[name] for name in ("top_k", "min_p", "repeat_penalty") if name in fields}
     if llama_cpp:
-        return body | to_more_options(fields.get("options", {}))
+        return body | to_more_options(fields.get("options", {})) | _to_same_again(fields)
     if body.get("top_k") == 0:
         body["top_k"] = -1
     if "repeat_penalty" in body:
         body["repetition_penalty"] = body.pop("repeat_penalty")
     return body
+
+
+def _to_same_again(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what makes a named seed tell the same again; a negative one means any.
+
+    With the rest of a prompt in llama.cpp's cache, its last tokens are computed in a batch of
+    another size, and rounding then parts the answers (README of llama.cpp's server, cache_prompt).
+    """
+    return {"cache_prompt": False} if fields.get("seed", -1) >= 0 else {}

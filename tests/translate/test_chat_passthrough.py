@@ -96,6 +96,7 @@ def test_whole_request() -> None:
         "max_tokens": 64,
         "stop": ["END"],
         "seed": 0,
+        "cache_prompt": False,
         "presence_penalty": 0,
         "frequency_penalty": -0.1,
         "return_progress": True,

@@ -76,3 +76,23 @@ def test_engines_that_speak_openai_get_them_under_their_names(
 ) -> None:
     assert to_openai_extensions(sent, llama_cpp=True) == llama_cpp
     assert to_openai_extensions(sent, llama_cpp=False) == others
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"seed": 7}, {"cache_prompt": False}),
+        ({"seed": 0}, {"cache_prompt": False}),
+        ({"seed": -1}, {}),
+        ({}, {}),
+    ],
+)
+def test_seed_keeps_llama_cpp_from_answering_out_of_its_cache(
+    fields: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    """The second of two equal requests was another answer than the first."""
+    assert to_openai_extensions(fields, llama_cpp=True) == expected
+
+
+def test_seed_asks_nothing_more_of_other_engines() -> None:
+    assert to_openai_extensions({"seed": 7}, llama_cpp=False) == {}
