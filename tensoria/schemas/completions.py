@@ -88,6 +88,13 @@ class Suffix(Text):
         return super()._deserialize(value, *args, **kwargs) or missing
 
 
+class Raw(Flag):
+    """False brings the template back; true is what a completion is by itself."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return missing if super()._deserialize(value, *args, **kwargs) else False
+
+
 class CompletionSchema(Schema):
     """Every field of the request, and what becomes of it."""
 
@@ -131,7 +138,7 @@ class CompletionSchema(Schema):
     )
 
     # Extensions: ours, and the chat's name for the limit, because every spelling of it binds.
-    raw = Flag(
+    raw = Raw(
         metadata=support(
             "honoured",
             "False puts the model's own template around the prompt.",
@@ -155,7 +162,8 @@ def load(body: object) -> Loaded[CompletionRequest]:
     """Check a parsed body; raises InvalidRequest or UnsupportedParameter naming the field."""
     loaded = load_body(CompletionSchema, body)
     request: CompletionRequest = loaded.request
-    if request.get("raw") and "suffix" in request:
+    raw: Any = body
+    if raw.get("raw") and "suffix" in request:
         raise InvalidRequest(
             "'raw' must not be true beside 'suffix': the model's template says how to fill a gap.",
             param="raw",
@@ -166,6 +174,5 @@ def load(body: object) -> Loaded[CompletionRequest]:
     if "options" in request:
         names |= spread_options(cast("dict[str, Any]", request))
     if "stream_options" in request:
-        raw: Any = body
         names |= ignored_stream_options(request, raw["stream_options"])
     return Loaded(request, tuple(sorted(names)))

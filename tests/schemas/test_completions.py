@@ -41,7 +41,6 @@ TAKEN = [
     ("suffix", "return x", "return x"),
     ("echo", True, True),
     ("echo", False, False),
-    ("raw", True, True),
     ("raw", False, False),
     ("stream", True, True),
     ("stream_options", {"include_usage": True}, {"include_usage": True}),
@@ -191,7 +190,12 @@ def test_prompt_of_one_odd_character_is_text(prompt: str) -> None:
 
 
 def test_empty_suffix_is_absent() -> None:
-    assert request(suffix="", raw=True) == {"raw": True}
+    assert request(suffix="", raw=False) == {"raw": False}
+
+
+def test_raw_that_is_true_is_what_a_completion_is_anyway() -> None:
+    """So it is not refused in front of engines that know nothing else."""
+    assert request(raw=True) == {}
 
 
 def test_raw_beside_a_suffix_is_refused() -> None:
