@@ -11,6 +11,7 @@ from tensoria.errors import StructuredOutputInvalid, TensoriaError
 from tensoria.translate.json_schema import to_checker
 from tensoria.wire.openai import ChatRequest, Chunk, ResponseFormat
 
+RETRY_BIT = 1 << 30
 _TOOLS = frozenset(("tools", "tool_choice", "parallel_tool_calls"))
 
 
@@ -35,8 +36,9 @@ def to_attempts(request: ChatRequest, *, retry: bool) -> list[ChatRequest]:
     if retry:
         again = attempts[-1].copy()
         if "seed" in again:
-            # Another number in every case, and never one of more bits.
-            again["seed"] ^= 1
+            # Another number in every case, never one of more bits than an engine keeps, and far
+            # from the seeds of other choices, which lie side by side.
+            again["seed"] ^= RETRY_BIT
         attempts.append(again)
     return attempts
 

@@ -60,14 +60,14 @@ ATTEMPTS: list[tuple[dict[str, Any], bool, list[dict[str, Any]]]] = [
     (
         {"seed": 7},
         True,
-        [{"response_format": SCHEMA, "seed": 7}, {"response_format": SCHEMA, "seed": 6}],
+        [{"response_format": SCHEMA, "seed": 7}, {"response_format": SCHEMA, "seed": 7 + 2**30}],
     ),
     (
         {"seed": 2**63 - 1},
         True,
         [
             {"response_format": SCHEMA, "seed": 2**63 - 1},
-            {"response_format": SCHEMA, "seed": 2**63 - 2},
+            {"response_format": SCHEMA, "seed": 2**63 - 1 - 2**30},
         ],
     ),
     ({"tools": []}, False, [{"response_format": SCHEMA, "tools": []}]),
@@ -85,7 +85,7 @@ ATTEMPTS: list[tuple[dict[str, Any], bool, list[dict[str, Any]]]] = [
         [
             {"tools": TOOLS, "seed": 0},
             {"response_format": SCHEMA, "seed": 0},
-            {"response_format": SCHEMA, "seed": 1},
+            {"response_format": SCHEMA, "seed": 2**30},
         ],
     ),
 ]
