@@ -37,7 +37,11 @@ class AnswerStream(Protocol[AnyChunk]):
     """
 
     model: str
-    adjusted: dict[str, str]
+
+    @property
+    def adjusted(self) -> dict[str, str]:
+        """Return what was adjusted to get the answer, as far as it is known."""
+        ...
 
     @property
     def finished(self) -> bool:

@@ -27,9 +27,14 @@ class InTurn(Generic[AnyChunk]):
         self._usages: list[Usage | None] = []
         self._current = open_one(0)
         self.model = self._current.model
-        self.adjusted = dict(self._current.adjusted)
+        self._adjusted: dict[str, str] = {}
         self.finished = False
         self.on_close: Callable[[], None] | None = None
+
+    @property
+    def adjusted(self) -> dict[str, str]:
+        """Return what was adjusted in any run, up to now: some of it is only known as it goes."""
+        return self._adjusted | self._current.adjusted
 
     @property
     def usage(self) -> Usage | None:
@@ -53,7 +58,7 @@ class InTurn(Generic[AnyChunk]):
         chunks = self._of_run(len(self._usages), next(self._current))
         if self._current.finished:
             self._current.close()
-            self.adjusted |= self._current.adjusted
+            self._adjusted |= self._current.adjusted
             self._usages.append(self._current.usage)
             if len(self._usages) == self._count:
                 self.finished = True
