@@ -7,13 +7,12 @@ CreateChatCompletionRequest and CreateChatCompletionStreamResponse.
 from collections.abc import Iterable
 from typing import Any, cast
 
-import orjson
-
-from tensoria.errors import BackendError, TensoriaError
+from tensoria.errors import BackendError
 from tensoria.translate import timings, usages
 from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks
 from tensoria.translate.errors import to_stream_error
 from tensoria.translate.options import to_options
+from tensoria.translate.reading import Lines
 from tensoria.translate.structured import to_format
 from tensoria.translate.tools import OllamaCalls, to_ollama_history, to_ollama_tools
 from tensoria.translate.traits import Version
@@ -24,8 +23,6 @@ from tensoria.wire.openai import (
     Chunk,
     Delta,
     Message,
-    Timings,
-    Usage,
 )
 
 
@@ -132,41 +129,15 @@ def token_limit(
     return limit, {}
 
 
-class ToChunks:
-    """Ollama's NDJSON lines to OpenAI's chunks.
-
-    | state    | after                                   | what follows                      |
-    | -------- | --------------------------------------- | --------------------------------- |
-    | open     | the first text: the role chunk went out | deltas                            |
-    | finished | `done: true` with a reason we know      | nothing: later lines are ignored  |
-    | failed   | an error line, a line that is not JSON  | `error` is to be raised           |
-
-    What came before an error in the same block is still returned: nothing is lost.
-    """
+class ToChunks(Lines[Chunk]):
+    """Ollama's NDJSON lines to OpenAI's chunks; the role goes out with the first of them."""
 
     def __init__(self, frame: Frame, *, context: int | None = None) -> None:
+        super().__init__()
         self._frame = frame
         self._context = context
         self._opened = False
         self._calls: OllamaCalls | None = None
-        self.finished = False
-        self.error: TensoriaError | None = None
-        self.usage: Usage | None = None
-        self.timings: Timings = {}
-
-    def feed(self, lines: Iterable[bytes]) -> list[Chunk]:
-        """Return the chunks of whole lines; sets `finished`, `usage` or `error`."""
-        chunks: list[Chunk] = []
-        for line in lines:
-            if self.finished or self.error:
-                break
-            try:
-                parsed = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                self.error = BackendError("The engine sent a line that is not JSON.")
-                break
-            self._line(parsed, chunks)
-        return chunks
 
     def _line(self, line: Any, chunks: list[Chunk]) -> None:
         if not isinstance(line, dict) or "error" in line:

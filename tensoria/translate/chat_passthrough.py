@@ -5,19 +5,15 @@ with `content: null`, and accepts any model name; vLLM and LiteLLM put the finis
 last delta.
 """
 
-from collections.abc import Iterable
 from typing import Any, cast
 
-import orjson
-
-from tensoria.errors import BackendError, TensoriaError
-from tensoria.translate import timings, usages
+from tensoria.errors import BackendError
 from tensoria.translate.call_deltas import CallPieces
 from tensoria.translate.chat import fold_roles
 from tensoria.translate.chunks import Frame, to_chunk, to_last_chunks
-from tensoria.translate.errors import to_stream_error
 from tensoria.translate.extensions import to_openai_extensions
 from tensoria.translate.images import with_parts
+from tensoria.translate.reading import Events
 from tensoria.translate.reasoning import to_openai_reasoning
 from tensoria.wire.openai import (
     ChatRequest,
@@ -25,9 +21,7 @@ from tensoria.wire.openai import (
     Delta,
     FinishReason,
     Message,
-    Timings,
     ToolCallDelta,
-    Usage,
 )
 
 PASSED = (
@@ -85,59 +79,19 @@ def _without_name(message: Message) -> dict[str, Any]:
     return {key: value for key, value in message.items() if key not in ("name", "tool_call_id")}
 
 
-class FromOpenAI:
+class FromOpenAI(Events[Chunk]):
     """An engine's events to chunks of ours: one id, one finish chunk, then usage.
 
     The finish chunk is held back until the usage or the end has come, because engines send the
-    usage after it. The states are those of `ToChunks`.
+    usage after it.
     """
 
     def __init__(self, frame: Frame) -> None:
+        super().__init__()
         self._frame = frame
         self._opened = False
         self._calls: CallPieces | None = None
         self._reason: FinishReason | None = None
-        self.finished = False
-        self.error: TensoriaError | None = None
-        self.usage: Usage | None = None
-        self.timings: Timings = {}
-
-    def feed(self, events: Iterable[bytes]) -> list[Chunk]:
-        """Return the chunks of whole events (their data); sets `finished`, `usage` or `error`."""
-        chunks: list[Chunk] = []
-        for event in events:
-            if self.finished or self.error:
-                break
-            if event == b"[DONE]":
-                self._end(chunks)
-                break
-            try:
-                parsed = orjson.loads(event)
-            except orjson.JSONDecodeError:
-                self.error = BackendError("The engine sent an event that is not JSON.")
-                break
-            self._event(parsed, chunks)
-        return chunks
-
-    def _event(self, event: Any, chunks: list[Chunk]) -> None:
-        if not isinstance(event, dict) or event.get("error") is not None:
-            self.error = (
-                to_stream_error(event["error"])
-                if isinstance(event, dict)
-                else BackendError("The engine sent an event that is not an object.")
-            )
-            return
-        if "timings" in event:
-            self.timings = timings.from_llama_cpp(event["timings"])
-        self.usage = usages.from_openai(event) or self.usage
-        if event.get("prompt_progress") is not None:
-            return
-        choices = event.get("choices") or []
-        if not isinstance(choices, list):
-            self.error = BackendError("The engine sent an event whose choices are no list.")
-            return
-        for choice in choices:
-            self._choice(choice, chunks)
 
     def _choice(self, choice: Any, chunks: list[Chunk]) -> None:
         delta = (choice.get("delta") or {}) if isinstance(choice, dict) else None

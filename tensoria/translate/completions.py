@@ -4,19 +4,16 @@ Sources: Ollama's docs/api.md and recordings of 0.9.6 to 0.32.15; OpenAI's
 CreateCompletionRequest and CreateCompletionResponse.
 """
 
-from collections.abc import Iterable
 from typing import Any, cast
 
-import orjson
-
-from tensoria.errors import BackendError, TensoriaError
+from tensoria.errors import BackendError
 from tensoria.translate import timings, usages
 from tensoria.translate.chunks import Frame
 from tensoria.translate.completion_chunks import TextAnswer, of_prompt
 from tensoria.translate.errors import to_stream_error
 from tensoria.translate.options import to_options
+from tensoria.translate.reading import Lines
 from tensoria.wire.completions import CompletionRequest, GenerateRequest, TextChunk
-from tensoria.wire.openai import Timings, Usage
 
 
 def to_generate(
@@ -64,32 +61,15 @@ def echoed(request: CompletionRequest, prompt: str) -> str | None:
     return prompt if request.get("echo") else None
 
 
-class ToTextChunks:
-    """Ollama's NDJSON lines to chunks of one choice; the states are those of `ToChunks`."""
+class ToTextChunks(Lines[TextChunk]):
+    """Ollama's NDJSON lines to chunks of one choice."""
 
     def __init__(
         self, frame: Frame, *, index: int = 0, echo: str | None = None, context: int | None = None
     ) -> None:
+        super().__init__()
         self._answer = TextAnswer(frame, index, echo)
         self._context = context
-        self.finished = False
-        self.error: TensoriaError | None = None
-        self.usage: Usage | None = None
-        self.timings: Timings = {}
-
-    def feed(self, lines: Iterable[bytes]) -> list[TextChunk]:
-        """Return the chunks of whole lines; sets `finished`, `usage` or `error`."""
-        chunks: list[TextChunk] = []
-        for line in lines:
-            if self.finished or self.error:
-                break
-            try:
-                parsed = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                self.error = BackendError("The engine sent a line that is not JSON.")
-                break
-            self._line(parsed, chunks)
-        return chunks
 
     def _line(self, line: Any, chunks: list[TextChunk]) -> None:
         if not isinstance(line, dict):

@@ -4,20 +4,16 @@ Seen with llama.cpp's server (build 11549), which counts only the first of sever
 usage, takes no notice of `suffix`, and has no template to put around a prompt.
 """
 
-from collections.abc import Iterable
 from typing import Any, cast
 
-import orjson
-
 from tensoria.errors import BackendError, TensoriaError, UnsupportedParameter
-from tensoria.translate import timings, usages
 from tensoria.translate.chat_passthrough import PASSED
 from tensoria.translate.chunks import Frame
 from tensoria.translate.completion_chunks import TextAnswer, of_prompt
-from tensoria.translate.errors import to_stream_error
 from tensoria.translate.extensions import to_openai_extensions
+from tensoria.translate.reading import Events
 from tensoria.wire.completions import CompletionRequest, TextChunk
-from tensoria.wire.openai import FinishReason, Timings, Usage
+from tensoria.wire.openai import FinishReason
 
 
 def to_openai_completion(
@@ -57,52 +53,16 @@ def to_openai_completion(
     return body
 
 
-class FromOpenAIText:
+class FromOpenAIText(Events[TextChunk]):
     """An engine's events to chunks of one choice of ours; see `FromOpenAI`."""
 
     def __init__(self, frame: Frame, *, index: int = 0, echo: str | None = None) -> None:
+        super().__init__()
         self._answer = TextAnswer(frame, index, echo)
         self._reason: FinishReason | None = None
-        self.finished = False
-        self.error: TensoriaError | None = None
-        self.usage: Usage | None = None
-        self.timings: Timings = {}
 
-    def feed(self, events: Iterable[bytes]) -> list[TextChunk]:
-        """Return the chunks of whole events (their data); sets `finished`, `usage` or `error`."""
-        chunks: list[TextChunk] = []
-        for event in events:
-            if self.finished or self.error:
-                break
-            if event == b"[DONE]":
-                self._end(chunks)
-                break
-            try:
-                parsed = orjson.loads(event)
-            except orjson.JSONDecodeError:
-                self.error = BackendError("The engine sent an event that is not JSON.")
-                break
-            self._event(parsed, chunks)
-        return chunks
-
-    def _event(self, event: Any, chunks: list[TextChunk]) -> None:
-        if not isinstance(event, dict):
-            self.error = BackendError("The engine sent an event that is not an object.")
-            return
-        if event.get("error") is not None:
-            self.error = of_prompt(to_stream_error(event["error"]))
-            return
-        if "timings" in event:
-            self.timings = timings.from_llama_cpp(event["timings"])
-        self.usage = usages.from_openai(event) or self.usage
-        if event.get("prompt_progress") is not None:
-            return
-        choices = event.get("choices") or []
-        if not isinstance(choices, list):
-            self.error = BackendError("The engine sent an event whose choices are no list.")
-            return
-        for choice in choices:
-            self._choice(choice, chunks)
+    def _failure(self, told: object) -> TensoriaError:
+        return of_prompt(super()._failure(told))
 
     def _choice(self, choice: Any, chunks: list[TextChunk]) -> None:
         text = (choice.get("text") or "") if isinstance(choice, dict) else None
