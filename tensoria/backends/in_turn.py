@@ -5,6 +5,7 @@ from typing import Generic, Self
 
 from tensoria.backends.base import AnswerStream, AnyChunk
 from tensoria.translate.completion_chunks import sum_usage
+from tensoria.translate.timings import add_up
 from tensoria.wire.openai import Timings, Usage
 
 
@@ -25,6 +26,8 @@ class InTurn(Generic[AnyChunk]):
         self._count = count
         self._choices = choices
         self._usages: list[Usage | None] = []
+        # Of the runs before the current one.
+        self._timings: list[Timings] = []
         self._current = open_one(0)
         self.model = self._current.model
         self._adjusted: dict[str, str] = {}
@@ -43,8 +46,8 @@ class InTurn(Generic[AnyChunk]):
 
     @property
     def timings(self) -> Timings:
-        """Return those of the run that is open, or was the last."""
-        return self._current.timings
+        """Return those of all runs, as far as they are known."""
+        return add_up([*self._timings, self._current.timings])
 
     def __iter__(self) -> Self:
         return self
@@ -54,7 +57,9 @@ class InTurn(Generic[AnyChunk]):
         if self.finished:
             raise StopIteration
         if self._current.finished:
-            self._current = self._open_one(len(self._usages))
+            following = self._open_one(len(self._usages))
+            self._timings.append(self._current.timings)
+            self._current = following
         chunks = self._of_run(len(self._usages), next(self._current))
         if self._current.finished:
             self._current.close()

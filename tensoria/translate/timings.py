@@ -1,7 +1,7 @@
 """How long an engine took, told in one way whichever engine it was."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 from tensoria.wire.openai import Timings
 
@@ -25,6 +25,24 @@ def from_llama_cpp(told: object) -> Timings:
             nanoseconds = None if duration is None else duration * 1e6
             _phase(timings, phase, nanoseconds, told.get(f"{name}_n"))
     return timings
+
+
+def add_up(runs: Iterable[Timings]) -> Timings:
+    """Return the timings of several runs as one: times add up, and speeds are over all of them."""
+    total: dict[str, float] = {}
+    for run in cast("Iterable[Mapping[str, float]]", runs):
+        for phase in ("load", "prefill", "decode"):
+            _add(total, run, f"{phase}_ms", f"{phase}_tokens_per_second")
+    return cast("Timings", total)
+
+
+def _add(total: dict[str, float], run: Mapping[str, float], time: str, speed: str) -> None:
+    before, now = total.get(time, 0.0), run.get(time, 0.0)
+    if time in run:
+        total[time] = round(before + now, 3)
+    if speed in run and before + now > 0:
+        tokens = total.get(speed, 0.0) * before + run[speed] * now
+        total[speed] = round(tokens / (before + now), 2)
 
 
 def _phase(timings: Timings, phase: str, nanoseconds: object, tokens: object) -> None:

@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tensoria.backends.openai_compatible import LLAMA_CPP_MAX_STREAMS
+from tensoria.backends.llama_cpp import MAX_STREAMS
 from tests.backends.fake_openai import DONE, delta, event, speak_openai, usage
 from tests.backends.fake_openai import events as sse
 from tests.fake_ollama import (
@@ -149,6 +149,14 @@ def test_what_was_adjusted_for_an_answer_that_was_thrown_away_is_not_told(
     assert events(response)[-1] == "[DONE]"
 
 
+def test_timings_are_those_of_every_choice(fake: FakeOllama, client: FlaskClient) -> None:
+    fake.script("/api/chat", answer("A", eval_duration=10_000_000))
+    body = client.post(PATH, json=asked(n=3), headers=VERBOSE).json
+
+    timings = body["tensoria"]["timings"]  # type: ignore[index]
+    assert (timings["decode_ms"], timings["decode_tokens_per_second"]) == (30, 200)
+
+
 @pytest.mark.parametrize("name", ["user", "web_search_options"])
 def test_what_was_ignored_is_told_of_a_composed_answer_and_refused_in_strict_mode(
     fake: FakeOllama, client: FlaskClient, name: str
@@ -223,8 +231,8 @@ def test_each_run_gives_its_thread_of_llama_cpp_back_once(
         assert '"internal_error"' not in response.text
 
     fake.wait_until_idle()
-    free = app.extensions["tensoria"].backend._llama_cpp_streams._value
-    assert free == LLAMA_CPP_MAX_STREAMS
+    free = app.extensions["tensoria"].backend._threads._free._value
+    assert free == MAX_STREAMS
 
 
 def _says(text: str | None) -> Handler:

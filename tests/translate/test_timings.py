@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tensoria.translate.timings import from_llama_cpp, from_ollama
+from tensoria.translate.timings import add_up, from_llama_cpp, from_ollama
+from tensoria.wire.openai import Timings
 
 OLLAMA = [
     ("nothing", {}, {}),
@@ -44,3 +45,20 @@ def test_durations_of_ollama(_name: str, line: dict[str, Any], expected: dict[st
 @pytest.mark.parametrize(("_n", "told", "expected"), LLAMA_CPP, ids=[row[0] for row in LLAMA_CPP])
 def test_durations_of_llama_cpp(_n: str, told: object, expected: dict[str, float]) -> None:
     assert from_llama_cpp(told) == expected
+
+
+def test_runs_add_up_and_their_speed_is_that_of_all() -> None:
+    """Ten tokens in 0.1 s and thirty in 0.1 s are forty in 0.2 s."""
+    first: Timings = {"load_ms": 1.5, "decode_ms": 100, "decode_tokens_per_second": 100}
+    second: Timings = {"prefill_ms": 5, "decode_ms": 100, "decode_tokens_per_second": 300}
+    assert add_up([first, {}, second]) == {
+        "load_ms": 1.5,
+        "prefill_ms": 5,
+        "decode_ms": 200,
+        "decode_tokens_per_second": 200,
+    }
+
+
+def test_runs_that_took_no_time_have_no_speed() -> None:
+    told: Timings = {"decode_ms": 0, "decode_tokens_per_second": 9e9}
+    assert add_up([told, told]) == {"decode_ms": 0}
