@@ -141,6 +141,7 @@ class ChatSchema(Schema):
             "writes as text becomes a call (TOOL_RESCUE).",
             needs="tools",
             unless="tool_choice",
+            members_change=True,
         )
     )
     tool_choice = ToolChoice(

@@ -188,6 +188,18 @@ def test_a_client_that_leaves_a_checked_choice_frees_the_engine(
     assert len(fake.received("/api/chat")) == 4
 
 
+def test_a_tool_that_must_be_strict_is_refused_in_strict_mode(
+    fake: FakeOllama, client: FlaskClient
+) -> None:
+    """No engine holds the calls that a model makes by itself to their schema."""
+    strict = {**TOOLS[0]["function"], "strict": True}  # type: ignore[dict-item]
+    body = asked(tools=[{"type": "function", "function": strict}])
+
+    assert client.post(PATH, json=body).headers["X-Tensoria-Ignored"] == "tools.function.strict"
+    response = client.post(PATH, json=body, headers={"X-Tensoria-Strict": "1"})
+    assert response.json["error"]["param"] == "tools.function.strict"  # type: ignore[index]
+
+
 FEATURES: list[Body] = [
     {"n": 2},
     {"tools": TOOLS},
