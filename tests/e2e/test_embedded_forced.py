@@ -1,16 +1,10 @@
 """Forced calls, from a real engine and through the real service, to OpenAI's own client."""
 
 import json
-import queue
-from collections.abc import Iterator
 from typing import Any
 
 import openai
 import pytest
-
-from tensoria.engine.supervisor import Event, Ready, Supervisor
-from tests.e2e.service import running_service
-from tests.engine.demo import demo_engine
 
 pytestmark = pytest.mark.e2e
 
@@ -46,34 +40,9 @@ ASKED: Any = {
 ROUTE: Any = {"type": "function", "function": {"name": "plan_route"}}
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[openai.OpenAI]:
-    demo = demo_engine()
-    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-    supervisor = Supervisor(demo.told, demo.environ, events.put)
-    supervisor.start()
-    try:
-        ready = events.get(timeout=30)
-        assert isinstance(ready, Ready), ready
-        url = f"http://127.0.0.1:{ready.port}/v1"
-        settings = {
-            "ENGINE": "openai",
-            "ENGINE_BASE_URL": url,
-            "ENGINE_API_KEY": demo.told["api_key"],
-            "DEFAULT_MODEL": "smollm2:135m",
-        }
-        with (
-            running_service(tmp_path_factory.mktemp("service"), url, **settings) as service,
-            openai.OpenAI(base_url=f"{service.url}/v1", api_key=service.key, max_retries=0) as made,
-        ):
-            yield made
-    finally:
-        supervisor.stop()
-
-
-def test_named_function_is_called_by_a_model_without_tools(client: openai.OpenAI) -> None:
+def test_named_function_is_called_by_a_model_without_tools(embedded: openai.OpenAI) -> None:
     """With a reference inside of its parameters, which has to hold at another place."""
-    (choice,) = client.chat.completions.create(**ASKED, tool_choice=ROUTE).choices
+    (choice,) = embedded.chat.completions.create(**ASKED, tool_choice=ROUTE).choices
     (call,) = choice.message.tool_calls or []
 
     assert (choice.finish_reason, choice.message.content) == ("tool_calls", None)
@@ -81,8 +50,8 @@ def test_named_function_is_called_by_a_model_without_tools(client: openai.OpenAI
     assert json.loads(call.function.arguments)["to"]["city"] in ("Oslo", "Rome")
 
 
-def test_some_function_is_called_in_a_stream(client: openai.OpenAI) -> None:
-    with client.chat.completions.stream(**ASKED, tool_choice="required") as stream:
+def test_some_function_is_called_in_a_stream(embedded: openai.OpenAI) -> None:
+    with embedded.chat.completions.stream(**ASKED, tool_choice="required") as stream:
         (choice,) = stream.get_final_completion().choices
     (call,) = choice.message.tool_calls or []
 
@@ -91,8 +60,8 @@ def test_some_function_is_called_in_a_stream(client: openai.OpenAI) -> None:
     assert isinstance(json.loads(call.function.arguments), dict)
 
 
-def test_call_that_is_cut_is_none(client: openai.OpenAI) -> None:
-    answer = client.chat.completions.create(**ASKED, tool_choice=ROUTE, max_tokens=3)
+def test_call_that_is_cut_is_none(embedded: openai.OpenAI) -> None:
+    answer = embedded.chat.completions.create(**ASKED, tool_choice=ROUTE, max_tokens=3)
     (choice,) = answer.choices
 
     assert (choice.finish_reason, choice.message.tool_calls) == ("length", None)

@@ -1,18 +1,12 @@
 """Answers in a form, from a real engine and through the real service, to OpenAI's own client."""
 
 import json
-import queue
-from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
 import openai
 import pytest
 from pydantic import BaseModel
-
-from tensoria.engine.supervisor import Event, Ready, Supervisor
-from tests.e2e.service import running_service
-from tests.engine.demo import demo_engine
 
 pytestmark = pytest.mark.e2e
 
@@ -38,41 +32,16 @@ class Person(BaseModel):
     age: int
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[openai.OpenAI]:
-    demo = demo_engine()
-    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-    supervisor = Supervisor(demo.told, demo.environ, events.put)
-    supervisor.start()
-    try:
-        ready = events.get(timeout=30)
-        assert isinstance(ready, Ready), ready
-        url = f"http://127.0.0.1:{ready.port}/v1"
-        settings = {
-            "ENGINE": "openai",
-            "ENGINE_BASE_URL": url,
-            "ENGINE_API_KEY": demo.told["api_key"],
-            "DEFAULT_MODEL": "smollm2:135m",
-        }
-        with (
-            running_service(tmp_path_factory.mktemp("service"), url, **settings) as service,
-            openai.OpenAI(base_url=f"{service.url}/v1", api_key=service.key, max_retries=0) as made,
-        ):
-            yield made
-    finally:
-        supervisor.stop()
-
-
-def test_answer_validates_by_another_validator(client: openai.OpenAI) -> None:
-    answer = client.chat.completions.create(messages=ASK, response_format=FORM, **LIMITS)
+def test_answer_validates_by_another_validator(embedded: openai.OpenAI) -> None:
+    answer = embedded.chat.completions.create(messages=ASK, response_format=FORM, **LIMITS)
     assert answer.choices[0].finish_reason == "stop"
     person = json.loads(answer.choices[0].message.content or "")
     jsonschema.validate(person, PERSON)
     assert list(person) == ["name", "age", "city"]
 
 
-def test_streamed_answer_validates(client: openai.OpenAI) -> None:
-    with client.chat.completions.create(
+def test_streamed_answer_validates(embedded: openai.OpenAI) -> None:
+    with embedded.chat.completions.create(
         messages=ASK, response_format=FORM, stream=True, **LIMITS
     ) as chunks:
         choices = [choice for chunk in chunks for choice in chunk.choices]
@@ -81,10 +50,10 @@ def test_streamed_answer_validates(client: openai.OpenAI) -> None:
     jsonschema.validate(json.loads(text), PERSON)
 
 
-def test_json_object_is_an_object_or_cut_by_length(client: openai.OpenAI) -> None:
+def test_json_object_is_an_object_or_cut_by_length(embedded: openai.OpenAI) -> None:
     """The small model may go on and on; what it finishes is one object."""
     asked = {**LIMITS, "max_tokens": 300}
-    answer = client.chat.completions.create(
+    answer = embedded.chat.completions.create(
         messages=ASK, response_format={"type": "json_object"}, **asked
     )
     (choice,) = answer.choices
@@ -95,28 +64,28 @@ def test_json_object_is_an_object_or_cut_by_length(client: openai.OpenAI) -> Non
         assert (choice.message.content or "").lstrip()[:1] == "{"
 
 
-def test_clients_own_model_is_parsed(client: openai.OpenAI) -> None:
-    answer = client.chat.completions.parse(messages=ASK, response_format=Person, **LIMITS)
+def test_clients_own_model_is_parsed(embedded: openai.OpenAI) -> None:
+    answer = embedded.chat.completions.parse(messages=ASK, response_format=Person, **LIMITS)
     assert isinstance(answer.choices[0].message.parsed, Person)
 
 
 def test_answer_that_only_the_check_can_tell_is_found_out(
-    client: openai.OpenAI,
+    embedded: openai.OpenAI,
 ) -> None:
     """llama.cpp's grammar knows nothing of `not`: only the check of the finished answer does."""
     schema = {"type": "string", "enum": ["a", "b"], "not": {"enum": ["a", "b"]}}
     form: Any = {"type": "json_schema", "json_schema": {"name": "none", "schema": schema}}
     with pytest.raises(openai.APIStatusError) as caught:
-        client.chat.completions.create(messages=ASK, response_format=form, **LIMITS)
+        embedded.chat.completions.create(messages=ASK, response_format=form, **LIMITS)
     assert caught.value.status_code == 502
     assert caught.value.code == "structured_output_invalid"
 
 
-def test_schema_that_the_engine_cannot_use_is_named(client: openai.OpenAI) -> None:
+def test_schema_that_the_engine_cannot_use_is_named(embedded: openai.OpenAI) -> None:
     form: Any = {
         "type": "json_schema",
         "json_schema": {"name": "x", "schema": {"type": "string", "minLength": 100_000}},
     }
     with pytest.raises(openai.APIStatusError) as caught:
-        client.chat.completions.create(messages=ASK, response_format=form, **LIMITS)
+        embedded.chat.completions.create(messages=ASK, response_format=form, **LIMITS)
     assert (caught.value.status_code, caught.value.param) == (400, "response_format")
