@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tests.api.test_chat import events
 from tests.fake_ollama import (
     FakeOllama,
     answer_html,
@@ -47,11 +47,6 @@ def ask(client: FlaskClient, path: str = CHAT, **fields: Any) -> TestResponse:
     response.get_data()
     response.close()
     return response
-
-
-def events(response: TestResponse) -> list[Any]:
-    texts = [block.removeprefix("data: ") for block in response.text.split("\n\n") if block]
-    return [text if text == "[DONE]" else orjson.loads(text) for text in texts]
 
 
 def refusal(response: TestResponse) -> tuple[int, str, str]:

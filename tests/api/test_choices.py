@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import orjson
 import pytest
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
+from tests.api.test_chat import events
 from tests.fake_ollama import FakeOllama, chat_line, close, done_line, stream
 
 PATH = "/v1/chat/completions"
@@ -15,13 +14,6 @@ ENGINE = "/api/chat"
 
 def answer(text: str) -> Any:
     return stream([chat_line(text), done_line(prompt=3, eval=1)])
-
-
-def events(response: TestResponse) -> list[Any]:
-    """Return what a stream of events held, `[DONE]` as a string."""
-    with response:
-        texts = [block.removeprefix("data: ") for block in response.text.split("\n\n") if block]
-    return [text if text == "[DONE]" else orjson.loads(text) for text in texts]
 
 
 def test_a_whole_answer_has_every_choice(

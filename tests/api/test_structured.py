@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -12,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from tensoria.api.services import UnwatchedClient
 from tests.api.conftest import Lines
+from tests.api.test_chat import events
 from tests.backends.fake_openai import CHAT, DONE, delta, speak_openai, usage
 from tests.backends.fake_openai import events as sse
 from tests.fake_ollama import (
@@ -61,12 +61,6 @@ def found(response: TestResponse) -> tuple[int, str, str]:
     body = response.json
     assert body is not None
     return response.status_code, body["error"]["code"], body["error"]["param"]
-
-
-def events(response: TestResponse) -> list[Any]:
-    with response:
-        texts = [block.removeprefix("data: ") for block in response.text.split("\n\n") if block]
-    return [text if text == "[DONE]" else orjson.loads(text) for text in texts]
 
 
 def content(response: TestResponse, *, streaming: bool) -> str:

@@ -5,13 +5,12 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
 from tensoria.backends.llama_cpp import MAX_STREAMS
+from tests.api.test_chat import events
 from tests.backends.fake_openai import DONE, delta, event, speak_openai, usage
 from tests.backends.fake_openai import events as sse
 from tests.fake_ollama import (
@@ -49,13 +48,6 @@ def asked(**fields: Any) -> Body:
 
 def answer(text: str, prompt: int = 3, **members: Any) -> Handler:
     return stream([chat_line(text), done_line(prompt=prompt, eval=2, **members)])
-
-
-def events(response: TestResponse) -> list[Any]:
-    """Return what a stream of events held, `[DONE]` as a string."""
-    with response:
-        texts = [block.removeprefix("data: ") for block in response.text.split("\n\n") if block]
-    return [text if text == "[DONE]" else orjson.loads(text) for text in texts]
 
 
 def test_a_repeated_choice_has_the_seed_of_no_other(
