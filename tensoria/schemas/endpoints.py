@@ -1,5 +1,6 @@
 """Which schema belongs to which endpoint, and their table as data."""
 
+from dataclasses import replace
 from typing import TypedDict
 
 from marshmallow import Schema
@@ -17,6 +18,11 @@ ENDPOINTS: dict[str, type[Schema]] = {
 }
 
 
+# What a model must be able to do for any field of an endpoint to mean something. Embeddings are
+# not here: before 0.30 Ollama took them out of models that do not say so.
+NEEDS = {"/v1/chat/completions": "completion", "/v1/completions": "completion"}
+
+
 class FieldSupport(TypedDict):
     """One field at one model: how far it is supported, and whether ignoring it changes answers."""
 
@@ -28,9 +34,18 @@ class FieldSupport(TypedDict):
 def compatibility(traits: Traits) -> dict[str, dict[str, FieldSupport]]:
     """Return the table of every endpoint, narrowed to a model and its engine."""
     return {
-        path: {name: _narrowed(each, traits) for name, each in sorted(table(schema).items())}
+        path: {
+            name: _narrowed(replace(each, needs=_needs(path, each, traits)), traits)
+            for name, each in sorted(table(schema).items())
+        }
         for path, schema in ENDPOINTS.items()
     }
+
+
+def _needs(path: str, support: Support, traits: Traits) -> str | None:
+    """Return what a field needs; where the model cannot serve its endpoint at all, that."""
+    needed = NEEDS.get(path)
+    return needed if needed and traits.lacks(needed) else support.needs
 
 
 def _narrowed(support: Support, traits: Traits) -> FieldSupport:

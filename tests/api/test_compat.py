@@ -48,6 +48,18 @@ def test_a_capability_that_the_model_lacks_narrows_the_table(
     assert suffix["note"].startswith("Needs a model with the capability 'insert'")
 
 
+def test_a_model_that_only_embeds_is_not_said_to_chat(
+    fake: FakeOllama, client: FlaskClient
+) -> None:
+    fake.models = [model_entry("all-minilm:l6-v2", capabilities=("embedding",))]
+    endpoints = compat(client, "all-minilm:l6-v2")["endpoints"]
+
+    for path, fields in endpoints.items():
+        levels = {each["support"] for each in fields.values()}
+        assert (levels == {"refused"}) == (path != "/v1/embeddings")
+    assert "'completion'" in endpoints["/v1/completions"]["prompt"]["note"]
+
+
 def test_an_unknown_model_is_404(client: FlaskClient) -> None:
     response = client.get("/v1/compat?model=nope")
 
