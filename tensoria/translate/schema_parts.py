@@ -105,7 +105,7 @@ class SchemaParts:
             raise BadSchema("a reference must begin with '#/': nothing is fetched.", place)
         found: Any = self._schema
         for name in map(_unescaped, names):
-            if isinstance(found, list) and name.isdecimal() and int(name) < len(found):
+            if isinstance(found, list) and _is_index(name) and int(name) < len(found):
                 found = found[int(name)]
             else:
                 found = found.get(name) if isinstance(found, dict) else None
@@ -149,6 +149,11 @@ def _values(data: Any) -> int:
             entries += entry.values() if isinstance(entry, dict) else entry
             nested = nested or entry is not data
     return 10 * size if nested else size
+
+
+def _is_index(name: str) -> bool:
+    """Tell whether a name is a number that `int` reads: it raises for thousands of digits."""
+    return name.isdecimal() and len(name) < 10
 
 
 def _unescaped(name: str) -> str:

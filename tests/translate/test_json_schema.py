@@ -75,6 +75,11 @@ BAD: list[tuple[str, dict[str, Any], tuple[str | int, ...]]] = [
     ("a dynamic anchor", {"items": {"$dynamicRef": "#x"}}, ("items", "$dynamicRef")),
     ("a reference into data", {"default": {"a": {}}, "$ref": "#/default/a"}, ("$ref",)),
     ("a reference past a list", {"anyOf": [{}], "not": {"$ref": "#/anyOf/1"}}, ("not", "$ref")),
+    (
+        "a reference to a number that nobody reads",
+        {"anyOf": [{}], "not": {"$ref": "#/anyOf/" + "1" * 5000}},
+        ("not", "$ref"),
+    ),
     ("a reference into text", {"title": "a", "$ref": "#/title/0"}, ("$ref",)),
     ("a pattern of names", {"patternProperties": {"(?=a)": {}}}, ("patternProperties", "(?=a)")),
 ]
