@@ -9,6 +9,7 @@ from marshmallow import ValidationError, fields, missing
 from tensoria.config import EFFORTS
 from tensoria.schemas.base import Flag, Text, kind
 from tensoria.schemas.support import Level, Metadata, support
+from tensoria.schemas.tools import MAX_DEPTH, is_deeper
 from tensoria.translate.reasoning import is_unheard
 from tensoria.translate.traits import Traits
 from tensoria.wire.extensions import Reasoning
@@ -58,6 +59,8 @@ class TemplateArguments(fields.Field[dict[str, Any]]):
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
         if not isinstance(value, dict):
             raise ValidationError(f"expected an object, got {kind(value)}.")
+        if is_deeper(value, MAX_DEPTH):
+            raise ValidationError(f"nested deeper than {MAX_DEPTH} levels.")
         arguments = {name: member for name, member in value.items() if member is not None}
         enabled = arguments.get("enable_thinking", False)
         if not isinstance(enabled, bool):

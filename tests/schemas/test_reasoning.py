@@ -91,6 +91,16 @@ def test_template_arguments_that_say_nothing_are_absent(value: dict[str, Any]) -
     assert load(body(chat_template_kwargs=value)).request == body()
 
 
+def test_template_arguments_deeper_than_engines_are_told_are_refused() -> None:
+    """JSON is read four times as deep as it is written."""
+    deep: Any = 1
+    for _ in range(400):
+        deep = [deep]
+    with pytest.raises(InvalidRequest) as caught:
+        load(body(chat_template_kwargs={"a": deep}))
+    assert caught.value.param == "chat_template_kwargs"
+
+
 def completion(think: object) -> Any:
     return load_completion({"prompt": "x", "think": think})
 
