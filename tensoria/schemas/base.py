@@ -10,6 +10,9 @@ from tensoria.errors import InvalidRequest
 
 Request = TypeVar("Request")
 
+# Of a model, in characters.
+MAX_NAME = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded(Generic[Request]):
@@ -84,6 +87,19 @@ class Text(fields.Field[str]):
         if not isinstance(value, str):
             raise ValidationError(f"expected a string, got {kind(value)}.")
         return value
+
+
+class ModelName(Text):
+    """The name of a model; the answer repeats it in each of its chunks, so it may not be endless.
+
+    Ollama's own end after 591 characters (types/model/name.go).
+    """
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        name = super()._deserialize(value, *args, **kwargs)
+        if len(name) > MAX_NAME:
+            raise ValidationError(f"expected at most {MAX_NAME} characters, got {len(name)}.")
+        return name
 
 
 class Flag(fields.Field[bool]):

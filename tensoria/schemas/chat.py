@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from marshmallow import Schema, ValidationError, fields, missing
 
-from tensoria.schemas.base import Flag, Loaded, Number, Taken, Text, Whole, kind
+from tensoria.schemas.base import Flag, Loaded, ModelName, Number, Taken, Text, Whole, kind
 from tensoria.schemas.base import load as load_body
 from tensoria.schemas.extensions import (
     MinP,
@@ -116,7 +116,7 @@ class ChatSchema(Schema):
             look=unseen,
         ),
     )
-    model = Text(metadata=honoured("Absent or empty: DEFAULT_MODEL."))
+    model = ModelName(metadata=honoured("Absent or empty: DEFAULT_MODEL."))
     stream = Flag(metadata=honoured("SSE, or NDJSON with Accept: application/x-ndjson."))
     stream_options = StreamOptionsField(metadata=honoured("Of its members, include_usage."))
     temperature = Number(minimum=0, maximum=2, metadata=honoured())

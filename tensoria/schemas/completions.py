@@ -8,7 +8,7 @@ from typing import Any, cast
 from marshmallow import Schema, ValidationError, fields, missing
 
 from tensoria.errors import InvalidRequest, UnsupportedParameter
-from tensoria.schemas.base import Flag, Loaded, Number, Text, Whole, kind
+from tensoria.schemas.base import Flag, Loaded, ModelName, Number, Text, Whole, kind
 from tensoria.schemas.base import load as load_body
 from tensoria.schemas.chat import (
     LOGPROBS_SINCE,
@@ -102,7 +102,7 @@ class CompletionSchema(Schema):
         required=True,
         metadata=honoured("Text, or a list of texts; tokens are refused."),
     )
-    model = Text(metadata=honoured("Absent or empty: DEFAULT_MODEL."))
+    model = ModelName(metadata=honoured("Absent or empty: DEFAULT_MODEL."))
     suffix = Suffix(
         metadata=support(
             "honoured",

@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields
 
 from tensoria.errors import UnsupportedParameter
-from tensoria.schemas.base import Loaded, Text, Whole, kind
+from tensoria.schemas.base import Loaded, ModelName, Text, Whole, kind
 from tensoria.schemas.base import load as load_body
 from tensoria.schemas.extensions import embedding_options, keep_alive
 from tensoria.schemas.support import honoured, ignored, support
@@ -60,7 +60,7 @@ class EmbeddingSchema(Schema):
         required=True,
         metadata=honoured("Text, or a list of texts; tokens are refused."),
     )
-    model = Text(metadata=honoured("Absent or empty: DEFAULT_MODEL."))
+    model = ModelName(metadata=honoured("Absent or empty: DEFAULT_MODEL."))
     dimensions = Whole(minimum=1, metadata=honoured("Up to the model's own number."))
     encoding_format = EncodingFormat(metadata=support("emulated", "Written here, exactly."))
     user = Text(metadata=ignored("Nothing is kept of it.", changes=False))

@@ -6,7 +6,18 @@ import pytest
 from marshmallow import Schema, fields
 
 from tensoria.errors import InvalidRequest
-from tensoria.schemas.base import Flag, Loaded, Number, Taken, Text, Whole, kind, load
+from tensoria.schemas.base import (
+    MAX_NAME,
+    Flag,
+    Loaded,
+    ModelName,
+    Number,
+    Taken,
+    Text,
+    Whole,
+    kind,
+    load,
+)
 
 
 class Body(Schema):
@@ -14,6 +25,7 @@ class Body(Schema):
 
     needed = Text(required=True)
     text = Text()
+    name = ModelName()
     flag = Flag()
     number = Number(minimum=-2, maximum=2)
     whole = Whole(minimum=-5)
@@ -34,6 +46,8 @@ def refused(**members: Any) -> InvalidRequest:
 TAKEN = [
     ("text", "", ""),
     ("text", "olá", "olá"),
+    ("name", "", ""),
+    ("name", "é" * MAX_NAME, "é" * MAX_NAME),
     ("flag", True, True),
     ("flag", False, False),
     ("number", 0, 0),
@@ -51,6 +65,8 @@ REFUSED = [
     ("text", True, "expected a string, got a boolean"),
     ("text", [], "expected a string, got an array"),
     ("text", {}, "expected a string, got an object"),
+    ("name", 1, "expected a string, got a number"),
+    ("name", "a" * (MAX_NAME + 1), "expected at most 1000 characters, got 1001"),
     ("flag", 1, "expected true or false, got a number"),
     ("flag", 0, "expected true or false, got a number"),
     ("flag", "true", "expected true or false, got a string"),
