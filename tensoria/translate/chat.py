@@ -82,18 +82,22 @@ def fold_roles(messages: Iterable[Message]) -> list[Message]:
     raise on a second system message.
     """
     folded: list[Message] = []
+    # Joined once: a client may send a hundred thousand of them.
+    leading: list[str] = []
     for message in messages:
         role = message["role"]
         if role in ("system", "developer"):
-            if len(folded) == 1 and folded[0]["role"] == "system":
-                texts = (folded[0]["content"], message["content"])
-                folded[0]["content"] = "\n\n".join(filter(None, texts))
+            if not folded or (leading and len(folded) == 1):
+                leading.append(message["content"])
+            if len(leading) > 1 and len(folded) == 1:
                 continue
             folded.append({"role": "system", "content": message["content"]})
         elif role == "function":
             folded.append({**message, "role": "tool"})
         else:
             folded.append(message)
+    if len(leading) > 1:
+        folded[0]["content"] = "\n\n".join(filter(None, leading))
     return folded
 
 

@@ -34,24 +34,32 @@ def to_ollama_history(messages: list[Message]) -> list[ollama.ChatMessage]:
     the text alone: its calls would be lost.
     """
     history: list[ollama.ChatMessage] = []
+    more: list[ollama.ChatMessage] = []
     for message in messages:
         turn = _message(message)
         if "parts" in message:
             turn["images"] = to_images(message["parts"])
         if "tool_calls" in turn and history and history[-1]["role"] == "assistant":
-            _join(history[-1], turn)
-        else:
-            history.append(turn)
+            more.append(turn)
+            continue
+        if more:
+            _join(history[-1], more)
+            more = []
+        history.append(turn)
+    if more:
+        _join(history[-1], more)
     return history
 
 
-def _join(first: ollama.ChatMessage, second: ollama.ChatMessage) -> None:
-    first["content"] = "\n\n".join(filter(None, (first["content"], second["content"])))
-    if thoughts := "\n\n".join(one["thinking"] for one in (first, second) if "thinking" in one):
+def _join(first: ollama.ChatMessage, more: list[ollama.ChatMessage]) -> None:
+    """Put what follows into the first, all at once: a history may hold thousands of calls."""
+    turns = [first, *more]
+    first["content"] = "\n\n".join(filter(None, (turn["content"] for turn in turns)))
+    if thoughts := "\n\n".join(turn["thinking"] for turn in turns if "thinking" in turn):
         first["thinking"] = thoughts
-    if "images" in second:
-        first["images"] = [*first.get("images", ()), *second["images"]]
-    first["tool_calls"] = [*first.get("tool_calls", ()), *second["tool_calls"]]
+    if images := [image for turn in turns for image in turn.get("images", ())]:
+        first["images"] = images
+    first["tool_calls"] = [call for turn in turns for call in turn.get("tool_calls", ())]
     for index, call in enumerate(first["tool_calls"]):
         call["function"]["index"] = index
 
