@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
-# What is put in place of a definition that explodes (each names the next one twice).
-MAX_NODES = 4000
+from tensoria.translate.schema_budget import Budget
+
 MAX_DEPTH = 40
 # A constraint may be a whole schema, and a description is paid for in tokens.
 MAX_WORDS = 400
@@ -27,12 +27,13 @@ _MERGED = ("$ref", "allOf", "oneOf", "anyOf", "const")
 Schema = dict[str, Any]
 
 
-def to_parameters(schema: Schema, *, nested: bool) -> tuple[Schema, str]:
+def to_parameters(schema: Schema, *, nested: bool, budget: Budget) -> tuple[Schema, str]:
     """Return `parameters`, and what of the schema itself has no place in them, in words.
 
     `nested` tells whether the release keeps the properties of a property.
     """
-    walk = _Walk(schema, nested=nested)
+    budget.begin()
+    walk = _Walk(schema, nested=nested, budget=budget)
     merged, place = walk.merged(schema, _Place())
     properties = merged.get("properties")
     parameters: Schema = {
@@ -59,17 +60,17 @@ class _Place:
 
 
 class _Walk:
-    """One pass over one schema, with what it may still cost."""
+    """One pass over one schema."""
 
-    def __init__(self, root: Schema, *, nested: bool) -> None:
+    def __init__(self, root: Schema, *, nested: bool, budget: Budget) -> None:
         self._root = root
         # Inside words everything can be told, and inside `items` every release keeps everything.
-        self._inner: _Walk = self if nested else _Walk(root, nested=True)
-        self._left = MAX_NODES
+        self._inner: _Walk = self if nested else _Walk(root, nested=True, budget=budget)
+        self._budget = budget
 
     def properties(self, found: Schema, place: _Place) -> Schema:
         """Return properties; one that allows no value (`false`) is left out."""
-        self._left -= len(found)
+        self._budget.take(len(found))
         return {
             name: schema
             if isinstance(schema, dict) and schema.keys() <= _PLAIN and _is_plain(schema)
@@ -82,9 +83,9 @@ class _Walk:
         """Return a schema below the top in the members that are kept."""
         if not isinstance(schema, dict):
             return {}
-        if self._left < 0 or place.depth > MAX_DEPTH:
+        if self._budget.spent or place.depth > MAX_DEPTH:
             return {"description": "(shortened)"}
-        self._left -= 1
+        self._budget.take()
         merged, place = self.merged(schema, place)
         kept, lost = self._split(merged, place)
         words = _in_words(lost)
@@ -113,8 +114,9 @@ class _Walk:
     def _referred(self, schema: Schema, place: _Place) -> tuple[Schema, _Place]:
         ref = schema.pop("$ref")
         target = self._target(ref)
-        self._left -= 1
-        if target is None or ref in place.refs or place.depth > MAX_DEPTH or self._left < 0:
+        if target is not None and ref not in place.refs:
+            self._budget.take_target(ref, target)
+        if target is None or ref in place.refs or place.depth > MAX_DEPTH or self._budget.spent:
             # Its own parent, or nothing of ours: its name has to do.
             return {**schema, "like": str(ref).rpartition("/")[2]}, place
         inner, place = self.merged(target, place.below(ref))
@@ -137,9 +139,9 @@ class _Walk:
         together: Schema = {}
         refs = place.refs
         for part in (*parts, schema):
-            if not isinstance(part, dict) or place.depth > MAX_DEPTH or self._left < 0:
+            if not isinstance(part, dict) or place.depth > MAX_DEPTH or self._budget.spent:
                 continue
-            self._left -= 1
+            self._budget.take()
             inner, there = (
                 (part, place)
                 if part is schema

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from tensoria.translate.images import to_images
+from tensoria.translate.schema_budget import Budget
 from tensoria.translate.tool_schemas import to_parameters
 from tensoria.translate.traits import Version
 from tensoria.wire import ollama
@@ -24,7 +25,8 @@ def to_ollama_tools(tools: list[Tool], version: Version | None) -> list[ollama.T
     What it would drop without a word (a default, a pattern, bounds) stands in the descriptions.
     """
     nested = version is None or version >= NESTED_SINCE
-    return [_to_tool(tool, nested=nested) for tool in tools]
+    budget = Budget()
+    return [_to_tool(tool, nested, budget) for tool in tools]
 
 
 def to_ollama_history(messages: list[Message]) -> list[ollama.ChatMessage]:
@@ -103,9 +105,9 @@ def _turn(message: Message) -> ollama.ChatMessage:
     return turn
 
 
-def _to_tool(tool: Tool, *, nested: bool) -> ollama.Tool:
+def _to_tool(tool: Tool, nested: bool, budget: Budget) -> ollama.Tool:
     function = tool["function"]
-    parameters, lost = to_parameters(function["parameters"], nested=nested)
+    parameters, lost = to_parameters(function["parameters"], nested=nested, budget=budget)
     described: ollama.ToolFunction = {"name": function["name"], "parameters": parameters}
     description = " ".join(filter(None, (function.get("description"), lost)))
     if description:

@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
+from tensoria.translate.schema_budget import Budget
 from tensoria.translate.tool_schemas import MAX_TEXT, MAX_WORDS, to_parameters
 
 STRING = {"type": "string"}
@@ -12,7 +13,7 @@ STRING = {"type": "string"}
 
 def one(schema: Any, *, nested: bool = True, **root: Any) -> Any:
     """What becomes of one property."""
-    found, _ = to_parameters({"properties": {"x": schema}, **root}, nested=nested)
+    found, _ = to_parameters({"properties": {"x": schema}, **root}, nested=nested, budget=Budget())
     return found["properties"].get("x")
 
 
@@ -240,7 +241,7 @@ ROOTS: list[tuple[str, Any, Any, str]] = [
     ("_name", "schema", "parameters", "words"), ROOTS, ids=[row[0] for row in ROOTS]
 )
 def test_whole_schema(_name: str, schema: Any, parameters: Any, words: str) -> None:
-    assert to_parameters(schema, nested=True) == (parameters, words)
+    assert to_parameters(schema, nested=True, budget=Budget()) == (parameters, words)
 
 
 def doubling(levels: int, refer: Any) -> dict[str, Any]:
@@ -267,6 +268,26 @@ def test_definitions_that_explode_are_bounded(refer: Any, levels: int, nested: b
     assert len(orjson.dumps(found)) < 1_000_000
 
 
+def test_long_definition_that_is_named_a_thousand_times_is_bounded() -> None:
+    """It has few nodes, and thousand times its letters are many."""
+    properties = {f"p{number}": {"$ref": "#/$defs/long"} for number in range(1000)}
+    schema = {"properties": properties, "$defs": {"long": {"enum": ["x" * 10_000]}}}
+    found, _ = to_parameters(schema, nested=True, budget=Budget())
+    assert found["properties"]["p0"] == {"enum": ["x" * 10_000]}
+    assert len(orjson.dumps(found)) < 1_000_000
+
+
+def test_all_schemas_of_a_request_together_are_bounded() -> None:
+    definitions = doubling(30, lambda ref: {"properties": {"a": ref, "b": ref}})
+    schema = {"properties": {"x": {"$ref": "#/$defs/d0"}}, "$defs": definitions}
+    budget = Budget()
+    sizes = [
+        len(orjson.dumps(to_parameters(schema, nested=True, budget=budget))) for _ in range(500)
+    ]
+    assert sizes[0] > 10_000
+    assert sizes[-1] < 100
+
+
 def test_deep_schema_is_shortened() -> None:
     deep = orjson.loads(b'{"items":' * 60 + b"{}" + b"}" * 60)
     assert b'"(shortened)"' in orjson.dumps(one(deep))
@@ -284,5 +305,5 @@ def test_schema_is_left_as_it_was() -> None:
         "properties": {"x": {"allOf": [{"$ref": "#/$defs/C"}], "oneOf": [STRING]}},
     }
     before = orjson.dumps(schema)
-    to_parameters(schema, nested=True)
+    to_parameters(schema, nested=True, budget=Budget())
     assert orjson.dumps(schema) == before
