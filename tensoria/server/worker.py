@@ -19,7 +19,7 @@ from gunicorn.workers.ggevent import GeventWorker
 from tensoria.errors import ServiceStopping
 from tensoria.server.client import SocketClient
 from tensoria.server.limits import raise_file_limit
-from tensoria.server.not_http import write_error
+from tensoria.server.refusal import write_refusal
 from tensoria.server.response import OneSendResponse
 from tensoria.server.settings import LAST_WORDS_SECONDS, grace_seconds
 
@@ -45,7 +45,7 @@ class TensoriaWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
         raise_file_limit()
         # The functions that use these look them up in their own modules.
         wsgi.Response = OneSendResponse
-        util.write_error = write_error
+        util.write_error = write_refusal
         self._clients: set[SocketClient] = set()
         self._waiting: set[Waiting] = set()
         self._stopping = gevent.event.Event()

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import orjson
 import pytest
 import requests
 
@@ -21,7 +20,7 @@ from tests.e2e.service import (
     running,
     wait_for,
 )
-from tests.e2e.test_service import LAST_CHUNK, answer_to, raw_chat, read_until
+from tests.e2e.test_service import LAST_CHUNK, raw_chat, read_until
 from tests.fake_ollama import FakeOllama, chat_line, done_line, hang, stream
 
 pytestmark = pytest.mark.e2e
@@ -203,24 +202,6 @@ def test_a_killed_worker_is_replaced(gunicorn: Running) -> None:
         "a new worker",
         service.log,
     )
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"nonsense\r\n\r\n",
-        b"GET / HTTP/9.9\r\n\r\n",
-        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
-        b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\n\r\n",
-    ],
-)
-def test_what_is_no_http_is_answered_in_the_envelope(gunicorn: Running, data: bytes) -> None:
-    _, service = gunicorn
-    head, _, body = answer_to(service, data).partition(b"\r\n\r\n")
-
-    assert head.startswith(b"HTTP/1.1 4")
-    assert b"Content-Type: application/json" in head
-    assert orjson.loads(body)["error"]["code"] == "bad_http_request"
 
 
 def _children(pid: int) -> list[int]:
