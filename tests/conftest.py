@@ -5,11 +5,18 @@ from collections.abc import Callable, Iterator
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings
 
 from tensoria.app import create_app
 from tensoria.config import Settings
 from tests.contract.client import ContractClient
 from tests.fake_ollama import FakeOllama
+
+# The same examples each time, on a slow machine too: a suite that fails must fail again.
+settings.register_profile(
+    "tensoria", derandomize=True, database=None, deadline=None, max_examples=100
+)
+settings.load_profile("tensoria")
 
 
 @pytest.fixture
