@@ -31,6 +31,7 @@ from tensoria.translate.completions import echoed
 from tensoria.translate.completions_passthrough import to_openai_completion
 from tensoria.translate.errors import to_error
 from tensoria.translate.fingerprint import to_identity
+from tensoria.translate.reasoning import to_template_levels
 from tensoria.translate.traits import Traits
 from tensoria.wire.completions import CompletionRequest, TextChunk
 from tensoria.wire.openai import ChatRequest, Chunk, EmbeddingRequest, Model
@@ -161,6 +162,8 @@ class OpenAIBackend:
             progress=progress,
             default_effort=settings.default_reasoning_effort,
         )
+        if progress:
+            adjusted |= to_template_levels(request)
         body = self._transport.open(
             "/chat/completions",
             payload,

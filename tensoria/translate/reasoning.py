@@ -114,6 +114,18 @@ def to_openai_reasoning(
     return body
 
 
+def to_template_levels(request: ChatRequest) -> dict[str, str]:
+    """Return what is adjusted of an effort whose level llama.cpp's templates do not know.
+
+    A level among the template's own arguments is the client's, and goes up as it is.
+    """
+    asked = wish(request)
+    if asked is None or "reasoning_effort" in request.get("chat_template_kwargs", ()):
+        return {}
+    name, effort = asked
+    return {name: _LEVELS[effort]} if isinstance(effort, str) and effort in _LEVELS else {}
+
+
 def _think(effort: Effort, traits: Traits) -> Effort | None:
     if traits.is_older(_THINK_SINCE) or traits.lacks("thinking"):
         return None

@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from tests.backends.fake_openai import speak_openai
 from tests.fake_ollama import FakeOllama, model_entry
 
 CHAT = "/v1/chat/completions"
@@ -73,3 +74,34 @@ def test_default_effort_leaves_other_models_alone(
     assert response.status_code == 200
     assert "X-Tensoria-Ignored" not in response.headers
     assert sent(fake) is None
+
+
+@pytest.mark.parametrize(
+    ("owner", "fields", "expected"),
+    [
+        ("llamacpp", {"reasoning_effort": "xhigh"}, "reasoning_effort=high"),
+        ("llamacpp", {"reasoning": {"effort": "minimal"}}, "reasoning.effort=low"),
+        ("llamacpp", {"think": "low"}, None),
+        ("llamacpp", {"think": True}, None),
+        ("llamacpp", {}, None),
+        (
+            "llamacpp",
+            {"think": "max", "chat_template_kwargs": {"reasoning_effort": "max"}},
+            None,
+        ),
+        ("vllm", {"reasoning_effort": "xhigh"}, None),
+    ],
+)
+def test_level_that_a_template_does_not_know_is_told_as_adjusted(
+    fake: FakeOllama,
+    make_app: Callable[..., Flask],
+    owner: str,
+    fields: dict[str, Any],
+    expected: str | None,
+) -> None:
+    speak_openai(fake, "m", owned_by=owner)
+    client = make_app(ENGINE="openai", ENGINE_BASE_URL=f"{fake.url}/v1").test_client()
+    response = client.post(CHAT, json={**HELLO, "model": "m", **fields})
+
+    assert response.status_code == 200
+    assert response.headers.get("X-Tensoria-Adjusted") == expected
