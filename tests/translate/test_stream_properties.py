@@ -22,7 +22,12 @@ from tensoria.translate.tool_rescue import RescueCalls
 from tests.translate.strategies import JSON, NAME, TEXT
 from tests.translate.tooling import FRAME, TOOLS, calls_of, reason_of, said, text_of
 
-# What engines say where one part of it may be anything.
+
+def mostly(usual: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Return what engines say, and now and then anything."""
+    return st.one_of(usual, usual, usual, JSON)
+
+
 CALL = st.fixed_dictionaries(
     {},
     optional={
@@ -38,10 +43,10 @@ MESSAGE = st.fixed_dictionaries(
     {},
     optional={
         "role": st.just("assistant") | JSON,
-        "content": TEXT | JSON,
-        "thinking": TEXT | JSON,
-        "reasoning_content": TEXT | JSON,
-        "tool_calls": st.lists(CALL, max_size=2) | JSON,
+        "content": mostly(TEXT),
+        "thinking": mostly(TEXT),
+        "reasoning_content": mostly(TEXT),
+        "tool_calls": mostly(st.lists(CALL, max_size=2)),
     },
 )
 TOKEN = st.fixed_dictionaries(
@@ -58,27 +63,27 @@ LINE = st.fixed_dictionaries(
     {"message": MESSAGE},
     optional={
         "done": st.booleans() | JSON,
-        "done_reason": st.sampled_from(["stop", "length", "load"]) | JSON,
+        "done_reason": mostly(st.sampled_from(["stop", "length", "load"])),
         "eval_count": COUNT,
         "eval_duration": COUNT,
         "prompt_eval_count": COUNT,
         "load_duration": COUNT,
         "logprobs": st.lists(TOKEN, max_size=2) | JSON,
-        "response": TEXT | JSON,
+        "response": mostly(TEXT),
     },
 )
 CHOICE = st.fixed_dictionaries(
     {},
     optional={
         "index": st.integers(0, 1),
-        "delta": MESSAGE | JSON,
-        "text": TEXT | JSON,
-        "finish_reason": st.sampled_from(["stop", "length", "tool_calls", "abort"]) | JSON,
+        "delta": mostly(MESSAGE),
+        "text": mostly(TEXT),
+        "finish_reason": mostly(st.sampled_from(["stop", "length", "tool_calls", "abort"])),
         "logprobs": st.fixed_dictionaries({"content": st.lists(TOKEN, max_size=2)}) | JSON,
     },
 )
 EVENT = st.fixed_dictionaries(
-    {"choices": st.lists(CHOICE, max_size=2) | JSON},
+    {"choices": mostly(st.lists(CHOICE, max_size=2))},
     optional={
         "usage": JSON | st.fixed_dictionaries({"prompt_tokens": COUNT, "completion_tokens": COUNT}),
         "timings": JSON | st.fixed_dictionaries({"prompt_ms": COUNT, "prompt_n": COUNT}),
@@ -86,6 +91,7 @@ EVENT = st.fixed_dictionaries(
     },
 )
 FAULT = st.builds(lambda told: {"error": told}, JSON | MESSAGE)
+STOP = {"choices": [{"delta": {"content": "x"}, "text": "x", "finish_reason": "stop"}]}
 END = {"message": {"content": ""}, "response": "", "done": True, "done_reason": "stop"}
 
 
@@ -97,9 +103,12 @@ def events_of(values: list[Any]) -> bytes:
     return b"".join(b"data: " + orjson.dumps(value) + b"\n\n" for value in values)
 
 
-LINES = st.lists(st.one_of(LINE, LINE, LINE, FAULT, JSON, st.just(END)), max_size=5).map(lines_of)
+LAST = st.builds(lambda message: {**END, "message": message}, MESSAGE)
+LINES = st.lists(st.one_of(LINE, LINE, LINE, LAST, FAULT, JSON, st.just(END)), max_size=5).map(
+    lines_of
+)
 EVENTS = st.tuples(
-    st.lists(st.one_of(EVENT, EVENT, EVENT, FAULT, JSON), max_size=5).map(events_of),
+    st.lists(st.one_of(EVENT, EVENT, st.just(STOP), FAULT, JSON), max_size=5).map(events_of),
     st.sampled_from([b"data: [DONE]\n\n", b"data:[DONE]\r\n\r\n", b"", b"data: {", b"\xff\n"]),
 ).map(b"".join)
 
