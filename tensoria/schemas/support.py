@@ -183,14 +183,15 @@ def _ignored_by(schema: type[Schema], present: list[str], traits: Traits) -> set
         found = table(schema)[name]
         level = found.level(traits)
         if level == "refused":
-            reason = found.why_not(traits) or "is not supported by this engine"
-            raise _refusal(name, reason, found.note)
+            if reason := found.why_not(traits):
+                raise _refusal(name, reason)
+            raise _refusal(name, "is not supported by this engine", found.note)
         if level == "ignored":
             names.add(name)
     return names
 
 
-def _refusal(name: str, reason: str, note: str) -> UnsupportedParameter:
+def _refusal(name: str, reason: str, note: str = "") -> UnsupportedParameter:
     return UnsupportedParameter(f"'{name}' {reason}. {note}".rstrip(), param=name)
 
 
