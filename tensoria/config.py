@@ -37,9 +37,11 @@ class Settings:
     embedded_model: str | None
     embedded_embeddings: bool
     allow_cloud_models: bool
+    connect_timeout_seconds: float
     timeout_seconds: float
     load_timeout_seconds: float
     stream_idle_timeout_seconds: float
+    total_timeout_seconds: float
     shutdown_grace_seconds: float
     keep_alive: KeepAlive
     context_length: int | None
@@ -85,9 +87,11 @@ class Settings:
             embedded_model=env.text("EMBEDDED_MODEL"),
             embedded_embeddings=env.boolean("EMBEDDED_EMBEDDINGS"),
             allow_cloud_models=env.boolean("ALLOW_CLOUD_MODELS"),
+            connect_timeout_seconds=env.number("CONNECT_TIMEOUT", 5),
             timeout_seconds=env.number("OLLAMA_TIMEOUT", 120),
             load_timeout_seconds=env.number("LOAD_TIMEOUT", 600),
             stream_idle_timeout_seconds=env.number("STREAM_IDLE_TIMEOUT", 60),
+            total_timeout_seconds=env.number("TOTAL_TIMEOUT", 3600),
             shutdown_grace_seconds=env.number("SHUTDOWN_GRACE_SECONDS", 60, minimum=0),
             keep_alive=env.keep_alive("OLLAMA_KEEP_ALIVE", "5m"),
             context_length=env.optional_integer("OLLAMA_CONTEXT_LENGTH", minimum=4),

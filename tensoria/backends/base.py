@@ -1,9 +1,10 @@
 """What a view may ask of an engine, whichever it is."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias, TypeVar
 
+from tensoria.backends.limits import ENDLESS, Total
 from tensoria.translate.traits import Traits
 from tensoria.wire.completions import CompletionRequest, TextChunk
 from tensoria.wire.openai import ChatRequest, Chunk, EmbeddingRequest, Model, Timings, Usage
@@ -22,10 +23,18 @@ class EngineStatus:
 
 @dataclass(frozen=True, slots=True)
 class AnswerId:
-    """What names one answer: its id, and when it was asked for in Unix seconds."""
+    """What names one answer: its id, and when it was asked for in Unix seconds.
+
+    `total` is the time for all runs that the answer is made of.
+    """
 
     id: str
     created: int
+    total: Total = ENDLESS
+
+    def begun(self, total_seconds: float) -> "AnswerId":
+        """Return the same with its time running: its turn has come."""
+        return replace(self, total=Total.of(total_seconds))
 
 
 class AnswerStream(Protocol[AnyChunk]):

@@ -4,7 +4,6 @@ urllib3 and http.client give one HTTP chunk a call. This reads below them, from 
 that http.client parsed the head from, so that one call takes all that one receive brought.
 """
 
-import time
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -13,29 +12,23 @@ import requests
 
 from tensoria.backends.failures import CAUGHT, to_backend_error
 from tensoria.backends.framing import Dechunker
+from tensoria.backends.limits import Clock, Limits
 from tensoria.errors import BackendError
 
 RECEIVE_BYTES = 64 * 1024
 # Go sends the closing chunk in a packet of its own, right behind the last line. Waiting for it
 # keeps the connection; not waiting longer keeps the client's answer fast.
 LAST_CHUNK_SECONDS = 0.05
+_LAST_CHUNK = Limits(LAST_CHUNK_SECONDS, LAST_CHUNK_SECONDS)
 
 
 class Body:
     """An open body. `read` until it returns b""; `close` in any case.
 
-    The first token has to come before `deadline` (of time.monotonic). After `flowing` was called,
-    each receive may take `idle_seconds`.
+    The clock says how long each receive may take; `flowing` tells it of the first token.
     """
 
-    def __init__(
-        self,
-        response: requests.Response,
-        *,
-        deadline: float,
-        idle_seconds: float,
-        keep: bool = True,
-    ) -> None:
+    def __init__(self, response: requests.Response, clock: Clock, *, keep: bool = True) -> None:
         self.status = response.status_code
         self._response = response
         # The attribute is not in urllib3's documentation; requests relies on it for cookies.
@@ -44,8 +37,8 @@ class Body:
         # Below the file, because the connection has let go of its socket when the engine asked to
         # close after this answer.
         self._sock = self._http.fp.raw._sock if self._http.fp is not None else None
-        self._deadline: float | None = deadline
-        self._idle_seconds = idle_seconds
+        self._clock = clock
+        self._timeout: float | None = None
         self._keep = keep
         self._closed = False
 
@@ -62,9 +55,7 @@ class Body:
 
     def flowing(self) -> None:
         """Go from the limit for the first token to the limit between receives."""
-        if self._deadline is not None:
-            self._deadline = None
-            self._set_timeout(self._idle_seconds)
+        self._clock.flowing()
 
     def read(self) -> bytes:
         """Return what the next receive brings, or b"" at the end of a whole body.
@@ -74,7 +65,7 @@ class Body:
         try:
             return self._read_chunked() if self._dechunker else self._read_plain()
         except CAUGHT as error:
-            raise to_backend_error(error) from error
+            raise self._clock.named(to_backend_error(error)) from error
 
     def read_all(self, max_bytes: int) -> bytes:
         """Return the rest of the body, or raise BackendError when it is longer than that."""
@@ -96,7 +87,7 @@ class Body:
             return
         try:
             if drain and self._keep and not self._at_end():
-                self._set_timeout(LAST_CHUNK_SECONDS)
+                self._clock = Clock(_LAST_CHUNK)
                 with suppress(BackendError):
                     self.read()
         finally:
@@ -114,7 +105,7 @@ class Body:
         while not dechunker.finished:
             if dechunker.broken:
                 raise dechunker.broken
-            self._keep_deadline()
+            self._keep_limits()
             data = self._http.fp.read1(RECEIVE_BYTES)
             if not data:
                 raise ConnectionResetError
@@ -124,7 +115,7 @@ class Body:
         return b""
 
     def _read_plain(self) -> bytes:
-        self._keep_deadline()
+        self._keep_limits()
         data: bytes = self._http.read1(RECEIVE_BYTES)
         if not data and self._http.length:
             raise ConnectionResetError
@@ -135,11 +126,9 @@ class Body:
             return self._dechunker.finished and not self._dechunker.excess
         return bool(self._http.isclosed() or self._http.length == 0)
 
-    def _keep_deadline(self) -> None:
+    def _keep_limits(self) -> None:
         """Called before each receive: one may bring nothing but a byte of framing."""
-        if self._deadline is not None:
-            self._set_timeout(max(0.001, self._deadline - time.monotonic()))
-
-    def _set_timeout(self, seconds: float) -> None:
-        if self._sock is not None:
+        seconds = self._clock.left()
+        if seconds != self._timeout and self._sock is not None:
+            self._timeout = seconds
             self._sock.settimeout(seconds)

@@ -9,9 +9,11 @@ from tensoria.backends.body import Body
 from tensoria.backends.compose import compose
 from tensoria.backends.fingerprints import Fingerprints
 from tensoria.backends.framing import LineDecoder
+from tensoria.backends.limits import Limits, Total, limits_of
 from tensoria.backends.ollama_client import OllamaClient
 from tensoria.backends.ollama_embeddings import embed
 from tensoria.backends.ollama_listing import OllamaListing
+from tensoria.backends.ollama_loading import Loading, NoLoading, OllamaLoading
 from tensoria.backends.ollama_models import OllamaModels
 from tensoria.backends.ollama_status import fetch_status
 from tensoria.backends.prompts import PromptStream, each_run
@@ -27,6 +29,7 @@ from tensoria.translate.chunks import Frame
 from tensoria.translate.completion_chunks import of_prompt
 from tensoria.translate.completion_logprobs import to_text_chunks
 from tensoria.translate.completions import echoed, to_generate
+from tensoria.translate.embeddings import can_embed, cannot_embed
 from tensoria.translate.errors import to_error
 from tensoria.translate.reasoning import to_think
 from tensoria.translate.traits import Traits, to_version
@@ -42,11 +45,16 @@ class OllamaBackend:
     """A `Backend` in front of one Ollama."""
 
     def __init__(self, settings: Settings) -> None:
-        self._transport = Transport(settings.engine_base_url, concurrency=settings.max_concurrency)
+        self._transport = Transport(
+            settings.engine_base_url,
+            concurrency=settings.max_concurrency,
+            connect_seconds=settings.connect_timeout_seconds,
+        )
         self._settings = settings
         self._client = OllamaClient(self._transport)
         self._models = OllamaModels(self._client, settings)
         self._listing = OllamaListing(self._models, settings)
+        self._loading: Loading = OllamaLoading(self._client, self._models, settings)
         self._status = Status(lambda: fetch_status(self._client, self._models, settings))
         self._version = Recent(self._client.version, max_age_seconds=VERSION_MAX_AGE_SECONDS)
         self._fingerprints = Fingerprints(settings, self._version.get)
@@ -70,6 +78,7 @@ class OllamaBackend:
         """See `Backend.dry`."""
         dry = copy(self)
         dry._client = OllamaClient(DryTransport(self._transport))
+        dry._loading = NoLoading()
         return dry
 
     def chat(self, request: ChatRequest, answer: AnswerId) -> ChatStream:
@@ -77,7 +86,7 @@ class OllamaBackend:
         return compose(
             self._open_chat,
             request,
-            answer,
+            answer.begun(self._settings.total_timeout_seconds),
             self._settings,
             lambda: self.traits(request.get("model")),
         )
@@ -86,6 +95,7 @@ class OllamaBackend:
         """The model is resolved first: an engine that is down is 503."""
         settings = self._settings
         entry = self._models.resolve(request.get("model"))
+        self._loading.wait_for(entry, "chat", answer.total)
         max_tokens, adjusted = token_limit(
             request, default=settings.max_tokens, ceiling=self._most_tokens(entry["name"])
         )
@@ -102,14 +112,10 @@ class OllamaBackend:
             think=think,
         )
         frame = self._frame(request, answer, entry)
-        first_seconds = self._first_token_seconds(entry["name"])
+        limits = self._limits(entry, answer.total)
         body, cut = overflow.sent(
             payload,
-            lambda payload: self._client.chat(
-                payload,
-                first_seconds=first_seconds,
-                idle_seconds=settings.stream_idle_timeout_seconds,
-            ),
+            lambda payload: self._client.chat(payload, limits),
             lambda body: self._refused(body, entry["name"]),
             may_cut=settings.context_overflow == "truncate",
         )
@@ -127,19 +133,22 @@ class OllamaBackend:
         runs = each_run(request, self._settings.max_choices)
         entry = self._models.resolve(request.get("model"))
         frame = self._frame(request, answer, entry)
+        total = Total.of(self._settings.total_timeout_seconds)
 
         def open_one(index: int) -> EngineStream[TextChunk]:
-            return self._continue(runs[index], index, frame, entry)
+            return self._continue(runs[index], index, frame, entry, total)
 
         return PromptStream(open_one, len(runs), frame, choices=request.get("n", 1))
 
     def embed(self, request: EmbeddingRequest) -> Embedded:
         """See `Backend.embed`."""
         entry = self._models.resolve(request.get("model"))
-        first_seconds = self._first_token_seconds(entry["name"])
-        return embed(
-            self._client, self._models, self._settings, entry, request, first_seconds=first_seconds
-        )
+        if not can_embed(entry):
+            raise cannot_embed(entry["name"])
+        total = Total.of(self._settings.total_timeout_seconds)
+        self._loading.wait_for(entry, "embed", total)
+        limits = self._limits(entry, total)
+        return embed(self._client, self._models, self._settings, entry, request, limits)
 
     def models(self) -> list[Model]:
         """See `Backend.models`."""
@@ -154,9 +163,15 @@ class OllamaBackend:
         return self._status.get()
 
     def _continue(
-        self, request: CompletionRequest, index: int, frame: Frame, entry: ollama.ModelEntry
+        self,
+        request: CompletionRequest,
+        index: int,
+        frame: Frame,
+        entry: ollama.ModelEntry,
+        total: Total,
     ) -> EngineStream[TextChunk]:
         settings, model, prompt = self._settings, entry["name"], request["prompt"][0]
+        self._loading.wait_for(entry, "generate", total)
         max_tokens, adjusted = token_limit(
             request, default=settings.max_tokens, ceiling=self._most_tokens(model)
         )
@@ -169,14 +184,10 @@ class OllamaBackend:
             keep_alive=settings.keep_alive,
             context_length=settings.context_length,
         )
-        first_seconds = self._first_token_seconds(model)
+        limits = self._limits(entry, total)
         body, cut = overflow.sent(
             payload,
-            lambda payload: self._client.generate(
-                payload,
-                first_seconds=first_seconds,
-                idle_seconds=settings.stream_idle_timeout_seconds,
-            ),
+            lambda payload: self._client.generate(payload, limits),
             lambda body: of_prompt(self._refused(body, model)),
             # The headers of a stream leave with its first prompt, and nothing is cut untold.
             may_cut=settings.context_overflow == "truncate"
@@ -201,12 +212,8 @@ class OllamaBackend:
         configured = settings.max_tokens_limit or settings.context_length
         return configured or self._models.context_in_use(model)
 
-    def _first_token_seconds(self, model: str) -> float:
-        """A cold model may take its time to load: ending the request would abort the load."""
-        settings = self._settings
-        if self._models.is_loaded(model):
-            return settings.timeout_seconds
-        return settings.load_timeout_seconds + settings.timeout_seconds
+    def _limits(self, entry: ollama.ModelEntry, total: Total) -> Limits:
+        return limits_of(self._settings, total)
 
     def _refused(self, body: Body, model: str) -> TensoriaError:
         with body:

@@ -9,9 +9,11 @@ from typing import Any, cast
 import orjson
 
 from tensoria.backends.body import Body
+from tensoria.backends.limits import Limits
 from tensoria.backends.transport import AnyTransport
 from tensoria.errors import BackendError, RequestError
 from tensoria.translate.errors import to_error
+from tensoria.translate.loading import Endpoint
 from tensoria.wire import ollama
 from tensoria.wire.completions import GenerateRequest
 
@@ -42,32 +44,28 @@ class OllamaClient:
         asked = self._object("POST", "/api/show", {"model": model}, seconds=seconds)
         return cast("ollama.ModelDetails", asked)
 
-    def chat(
-        self, payload: ollama.ChatRequest, *, first_seconds: float, idle_seconds: float
-    ) -> Body:
+    def chat(self, payload: ollama.ChatRequest, limits: Limits) -> Body:
         """Return the open answer of /api/chat, whose status the caller has to look at.
 
         Before 0.12.6 an error before the first token comes with status 200, as the first line.
         """
-        return self._transport.open(
-            "/api/chat", payload, first_seconds=first_seconds, idle_seconds=idle_seconds
-        )
+        return self._transport.open("/api/chat", payload, limits)
 
-    def generate(
-        self, payload: GenerateRequest, *, first_seconds: float, idle_seconds: float
-    ) -> Body:
+    def generate(self, payload: GenerateRequest, limits: Limits) -> Body:
         """Return the open answer of /api/generate; see `chat`."""
-        return self._transport.open(
-            "/api/generate", payload, first_seconds=first_seconds, idle_seconds=idle_seconds
-        )
+        return self._transport.open("/api/generate", payload, limits)
 
-    def embed(
-        self, payload: ollama.EmbedRequest, *, first_seconds: float, idle_seconds: float
-    ) -> Body:
+    def embed(self, payload: ollama.EmbedRequest, limits: Limits) -> Body:
         """Return the open answer of /api/embed, which begins when every vector is there."""
-        return self._transport.open(
-            "/api/embed", payload, first_seconds=first_seconds, idle_seconds=idle_seconds
-        )
+        return self._transport.open("/api/embed", payload, limits)
+
+    def load(self, endpoint: Endpoint, payload: ollama.LoadRequest, *, seconds: float) -> None:
+        """Return when a model is in memory; hanging up before would end the load."""
+        self._object("POST", f"/api/{endpoint}", payload, seconds=seconds)
+
+    def unload(self, payload: ollama.UnloadRequest) -> None:
+        """Have a model taken out of memory; Ollama answers at once."""
+        self._object("POST", "/api/generate", payload)
 
     def _list(self, path: str) -> list[Mapping[str, Any]]:
         entries = self._object("GET", path).get("models")

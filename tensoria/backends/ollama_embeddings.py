@@ -5,14 +5,13 @@ from contextlib import suppress
 from tensoria.backends import overflow
 from tensoria.backends.base import Embedded
 from tensoria.backends.body import Body
+from tensoria.backends.limits import Limits
 from tensoria.backends.ollama_client import OllamaClient
 from tensoria.backends.ollama_models import OllamaModels
 from tensoria.backends.stream import MAX_ERROR_BYTES
 from tensoria.config import Settings
 from tensoria.errors import TensoriaError
 from tensoria.translate.embeddings import (
-    can_embed,
-    cannot_embed,
     from_ollama,
     to_embedding_error,
     to_ollama,
@@ -31,23 +30,16 @@ def embed(
     settings: Settings,
     entry: ollama.ModelEntry,
     request: EmbeddingRequest,
-    *,
-    first_seconds: float,
+    limits: Limits,
 ) -> Embedded:
-    """See `Backend.embed`; every vector has to be there within `first_seconds`."""
+    """See `Backend.embed`; every vector has to be there within the time for the first token."""
     model = entry["name"]
-    if not can_embed(entry):
-        raise cannot_embed(model)
     payload = to_ollama(
         request, model=model, keep_alive=settings.keep_alive, context_length=settings.context_length
     )
     body, adjusted = overflow.sent(
         payload,
-        lambda payload: client.embed(
-            payload,
-            first_seconds=first_seconds,
-            idle_seconds=settings.stream_idle_timeout_seconds,
-        ),
+        lambda payload: client.embed(payload, limits),
         lambda body: _refused(body, models, entry),
         may_cut=settings.context_overflow == "truncate",
     )

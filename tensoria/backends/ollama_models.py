@@ -68,6 +68,10 @@ class OllamaModels:
         """Tell whether a model was in memory at most two seconds ago."""
         return canonical(name) in self._running.get()
 
+    def look_again(self) -> None:
+        """Ask anew what is in memory: something was loaded or unloaded just now."""
+        self._running.newer_than(time.monotonic())
+
     def context_in_use(self, name: str, *, now: bool = False) -> int | None:
         """Return a loaded model's context in tokens (Ollama 0.10.0 and later), if told.
 
@@ -130,3 +134,8 @@ class OllamaModels:
         else:
             message = f"The default model '{wanted}' (DEFAULT_MODEL) is not installed.{pull}"
         return self.aliases.explained(asked, message)
+
+
+def is_elsewhere(entry: ollama.ModelEntry) -> bool:
+    """Tell whether a model runs on another company's machines, and is never in memory here."""
+    return bool(entry.get("remote_host")) or is_cloud(entry["name"])

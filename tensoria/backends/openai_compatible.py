@@ -12,6 +12,7 @@ from tensoria.backends.base import AnswerId, ChatStream, Embedded, EngineStatus
 from tensoria.backends.compose import compose
 from tensoria.backends.fingerprints import Fingerprints
 from tensoria.backends.framing import EventDecoder
+from tensoria.backends.limits import Total, limits_of
 from tensoria.backends.llama_cpp import LlamaCppProps, LlamaCppThreads
 from tensoria.backends.openai_embeddings import embed, how_to_get
 from tensoria.backends.openai_models import OpenAIModels, is_llama_cpp
@@ -55,6 +56,7 @@ class OpenAIBackend:
             settings.engine_base_url,
             concurrency=settings.max_concurrency,
             api_key=settings.engine_api_key,
+            connect_seconds=settings.connect_timeout_seconds,
         )
         self._models = OpenAIModels(self._transport, settings)
         self._props = LlamaCppProps(settings)
@@ -86,7 +88,7 @@ class OpenAIBackend:
         return compose(
             self._open_chat,
             request,
-            answer,
+            answer.begun(self._settings.total_timeout_seconds),
             self._settings,
             lambda: self.traits(request.get("model")),
         )
@@ -94,18 +96,22 @@ class OpenAIBackend:
     def _open_chat(self, request: ChatRequest, answer: AnswerId) -> EngineStream[Chunk]:
         entry = self._models.resolve(request.get("model"))
         frame = self._frame(request, answer, entry)
+        model, total = entry["id"], answer.total
         if not is_llama_cpp(entry):
-            return self._open(request, frame, entry["id"], progress=False)
-        return self._threads.holding(lambda: self._open(request, frame, entry["id"], progress=True))
+            return self._open(request, frame, model, total, progress=False)
+        return self._threads.holding(
+            lambda: self._open(request, frame, model, total, progress=True)
+        )
 
     def complete(self, request: CompletionRequest, answer: AnswerId) -> PromptStream:
         """See `Backend.complete`."""
         runs = each_run(request, self._settings.max_choices)
         entry = self._models.resolve(request.get("model"))
         frame = self._frame(request, answer, entry)
+        total = Total.of(self._settings.total_timeout_seconds)
 
         def open_one(index: int) -> EngineStream[TextChunk]:
-            return self._continue(runs[index], index, frame, entry)
+            return self._continue(runs[index], index, frame, entry, total)
 
         def open_all() -> PromptStream:
             return PromptStream(open_one, len(runs), frame, choices=request.get("n", 1))
@@ -148,7 +154,7 @@ class OpenAIBackend:
         )
 
     def _open(
-        self, request: ChatRequest, frame: Frame, model: str, *, progress: bool
+        self, request: ChatRequest, frame: Frame, model: str, total: Total, *, progress: bool
     ) -> EngineStream[Chunk]:
         settings = self._settings
         max_tokens, adjusted = token_limit(
@@ -167,8 +173,7 @@ class OpenAIBackend:
         body = self._transport.open(
             "/chat/completions",
             payload,
-            first_seconds=settings.timeout_seconds,
-            idle_seconds=settings.stream_idle_timeout_seconds,
+            limits_of(settings, total),
             keep=not progress,
         )
         if body.status != 200:
@@ -183,7 +188,12 @@ class OpenAIBackend:
         )
 
     def _continue(
-        self, request: CompletionRequest, index: int, frame: Frame, entry: dict[str, Any]
+        self,
+        request: CompletionRequest,
+        index: int,
+        frame: Frame,
+        entry: dict[str, Any],
+        total: Total,
     ) -> EngineStream[TextChunk]:
         settings, model, prompt = self._settings, entry["id"], request["prompt"][0]
         max_tokens, adjusted = token_limit(
@@ -200,8 +210,7 @@ class OpenAIBackend:
         body = self._transport.open(
             "/completions",
             payload,
-            first_seconds=settings.timeout_seconds,
-            idle_seconds=settings.stream_idle_timeout_seconds,
+            limits_of(settings, total),
             keep=not is_llama_cpp(entry),
         )
         if body.status != 200:

@@ -1,6 +1,7 @@
 """Embeddings through the /embeddings of an engine that speaks OpenAI."""
 
 from tensoria.backends.base import Embedded
+from tensoria.backends.limits import Total, limits_of
 from tensoria.backends.ollama_embeddings import MAX_ANSWER_BYTES
 from tensoria.backends.stream import MAX_ERROR_BYTES
 from tensoria.backends.transport import AnyTransport
@@ -30,8 +31,7 @@ def embed(
     with transport.open(
         "/embeddings",
         to_openai(request, model=model),
-        first_seconds=settings.timeout_seconds,
-        idle_seconds=settings.stream_idle_timeout_seconds,
+        limits_of(settings, Total.of(settings.total_timeout_seconds)),
     ) as body:
         if body.status != 200:
             raise _refused(body.status, body.read_all(MAX_ERROR_BYTES), model, how_to_get(settings))

@@ -5,7 +5,6 @@ Requests are prepared by hand and go through `session.get_adapter(url).send(prep
 need, for a quarter of the whole cost of a request.
 """
 
-import time
 from typing import NoReturn, Protocol
 
 import orjson
@@ -16,6 +15,8 @@ from tensoria.backends.base import Explained
 from tensoria.backends.body import Body
 from tensoria.backends.connection import EngineAdapter
 from tensoria.backends.failures import CAUGHT, to_backend_error
+from tensoria.backends.limits import Clock, Limits
+from tensoria.errors import BackendError, BackendTimeout, BackendUnavailable
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 # Beyond the slots: lists of models, /ready and the like while all slots are taken.
@@ -29,15 +30,7 @@ MAX_CONTROL_BODY_BYTES = 64 * 1024 * 1024
 class AnyTransport(Protocol):
     """What a client of an engine needs of its transport."""
 
-    def open(
-        self,
-        path: str,
-        payload: object,
-        *,
-        first_seconds: float,
-        idle_seconds: float,
-        keep: bool = True,
-    ) -> Body: ...
+    def open(self, path: str, payload: object, limits: Limits, *, keep: bool = True) -> Body: ...
 
     def json(
         self, method: str, path: str, payload: object = None, *, seconds: float
@@ -47,7 +40,14 @@ class AnyTransport(Protocol):
 class Transport:
     """One engine's address, its headers and its pool; safe for all threads of a worker."""
 
-    def __init__(self, base_url: str, *, concurrency: int, api_key: str | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        concurrency: int,
+        api_key: str | None = None,
+        connect_seconds: float = CONNECT_TIMEOUT_SECONDS,
+    ) -> None:
         self._session = requests.Session()
         # A proxy or a netrc of the environment is not meant for the engine.
         self._session.trust_env = False
@@ -56,49 +56,39 @@ class Transport:
         self._session.mount(base_url, adapter)
         self._adapter = self._session.get_adapter(base_url)
         self._base_url = base_url
+        self._connect_seconds = connect_seconds
         self._headers: dict[str, str | bytes] = {"Accept": "*/*", "User-Agent": "tensoria"}
         if api_key:
             # As bytes: http.client takes no text beyond latin-1.
             self._headers["Authorization"] = f"Bearer {api_key}".encode()
 
-    def open(
-        self,
-        path: str,
-        payload: object,
-        *,
-        first_seconds: float,
-        idle_seconds: float,
-        keep: bool = True,
-    ) -> Body:
+    def open(self, path: str, payload: object, limits: Limits, *, keep: bool = True) -> Body:
         """POST `payload` as JSON and return the open body once the head has come.
 
         `keep` says that the connection may be used again.
 
-        The first token has to come within `first_seconds` of now, and each receive after it
-        within `idle_seconds`. Raises BackendUnavailable, BackendTimeout or BackendError.
+        The limits run from now on. Raises BackendUnavailable, BackendTimeout or BackendError.
         """
-        deadline = time.monotonic() + first_seconds
-        response = self._send("POST", path, payload, first_seconds)
-        return Body(response, deadline=deadline, idle_seconds=idle_seconds, keep=keep)
+        clock = Clock(limits)
+        return Body(self._send("POST", path, payload, clock), clock, keep=keep)
 
     def json(
         self, method: str, path: str, payload: object = None, *, seconds: float
     ) -> tuple[int, bytes]:
         """Ask for a small document; returns the status and the whole body."""
-        with Body(
-            self._send(method, path, payload, seconds),
-            deadline=time.monotonic() + seconds,
-            idle_seconds=seconds,
-        ) as body:
-            return body.status, body.read_all(MAX_CONTROL_BODY_BYTES)
+        clock = Clock(Limits(seconds, seconds))
+        try:
+            with Body(self._send(method, path, payload, clock), clock) as body:
+                return body.status, body.read_all(MAX_CONTROL_BODY_BYTES)
+        except BackendTimeout as error:
+            message = f"The engine did not answer {path} within {seconds:g} seconds."
+            raise BackendTimeout(message) from error
 
     def close(self) -> None:
         """Close every pooled connection."""
         self._session.close()
 
-    def _send(
-        self, method: str, path: str, payload: object, read_seconds: float
-    ) -> requests.Response:
+    def _send(self, method: str, path: str, payload: object, clock: Clock) -> requests.Response:
         prepared = requests.PreparedRequest()
         prepared.method = method
         prepared.url = self._base_url + path
@@ -110,10 +100,18 @@ class Transport:
             prepared.headers["Content-Length"] = str(len(data))
         try:
             return self._adapter.send(
-                prepared, stream=True, timeout=(CONNECT_TIMEOUT_SECONDS, read_seconds)
+                prepared, stream=True, timeout=(self._connect_seconds, clock.left())
             )
+        except requests.exceptions.ConnectTimeout as error:
+            raise self._unconnected() from error
         except CAUGHT as error:
-            raise to_backend_error(error) from error
+            raise clock.named(to_backend_error(error)) from error
+
+    def _unconnected(self) -> BackendError:
+        return BackendUnavailable(
+            "The engine cannot be reached: it took no connection within "
+            f"{self._connect_seconds:g} seconds (CONNECT_TIMEOUT)."
+        )
 
 
 class DryTransport:
@@ -122,15 +120,7 @@ class DryTransport:
     def __init__(self, transport: AnyTransport) -> None:
         self._transport = transport
 
-    def open(
-        self,
-        path: str,
-        payload: object,
-        *,
-        first_seconds: float,
-        idle_seconds: float,
-        keep: bool = True,
-    ) -> NoReturn:
+    def open(self, path: str, payload: object, limits: Limits, *, keep: bool = True) -> NoReturn:
         """Raise what would have been sent."""
         raise Explained(path, payload)
 

@@ -119,7 +119,7 @@ class ChatLine(TypedDict, total=False):
 
 
 class EmbedOptions(TypedDict):
-    """`options` of a request for embeddings: the context in tokens, constant as in a chat."""
+    """`options` of embeddings, and of a load: the context in tokens, constant as in a chat."""
 
     num_ctx: int
 
@@ -136,6 +136,29 @@ class EmbedRequest(TypedDict):
     keep_alive: str | int | float
     dimensions: NotRequired[int]
     options: NotRequired[EmbedOptions]
+
+
+class LoadRequest(TypedDict):
+    """POST /api/chat, /api/generate or /api/embed with nothing in it: loads the model.
+
+    The answer comes when it is there, as one object also where a stream is asked for.
+    """
+
+    model: str
+    stream: bool
+    keep_alive: str | int | float
+    messages: NotRequired[list[ChatMessage]]
+    prompt: NotRequired[str]
+    input: NotRequired[list[str]]
+    shift: NotRequired[bool]
+    options: NotRequired[EmbedOptions]
+
+
+class UnloadRequest(TypedDict):
+    """POST /api/generate without a prompt and with a `keep_alive` of 0."""
+
+    model: str
+    keep_alive: int
 
 
 class ListedDetails(TypedDict, total=False):

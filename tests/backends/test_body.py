@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tensoria.backends.body import Body
+from tensoria.backends.limits import Limits
 from tensoria.backends.transport import Transport
 from tensoria.errors import BackendError, BackendTimeout
 from tests.fake_ollama import Exchange, FakeOllama, Handler, answer_raw, close, hang, reset, stream
@@ -21,7 +22,7 @@ def open_body(fake: FakeOllama, transport: Transport) -> Open:
 
     def open_(handler: Handler, *, first: float = 5, idle: float = 5) -> Body:
         fake.script("/api/chat", handler)
-        return transport.open("/api/chat", {"a": 1}, first_seconds=first, idle_seconds=idle)
+        return transport.open("/api/chat", {"a": 1}, Limits(first, idle))
 
     return open_
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tensoria.backends.ollama import OllamaBackend
-from tensoria.errors import BackendError, BackendTimeout, TensoriaError
+from tensoria.errors import BackendError, TensoriaError
 from tensoria.translate.traits import Traits
 from tensoria.wire.openai import ChatRequest, Chunk
 from tests.backends.conftest import ANSWER
@@ -394,22 +394,6 @@ def test_text_before_an_error_in_the_middle_is_not_lost(
     opened.close()
 
     assert text(got) == "Hel"
-
-
-@pytest.mark.parametrize(("loaded", "slow"), [(None, True), ([], False)], ids=["warm", "cold"])
-def test_a_cold_model_gets_the_time_to_load_on_top(
-    fake: FakeOllama, make_backend: Make, loaded: list[str] | None, slow: bool
-) -> None:
-    fake.loaded = loaded
-    gate = threading.Event()
-    threading.Timer(0.6, gate.set).start()
-    fake.script("/api/chat", stream([gate, chat_line("Hi"), done_line()]))
-    backend = make_backend(OLLAMA_TIMEOUT="0.2", LOAD_TIMEOUT="5")
-
-    if slow:
-        assert type(failure(backend)) is BackendTimeout
-    else:
-        assert text(run(backend)) == "Hi"
 
 
 def overflow(fake: FakeOllama) -> None:

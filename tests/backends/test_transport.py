@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tensoria.backends.limits import Limits
 from tensoria.backends.transport import Transport
 from tensoria.errors import BackendError, BackendTimeout, BackendUnavailable
 from tests.fake_ollama import FakeOllama, answer_json, answer_raw, close, hang, reset, stream
@@ -16,7 +17,7 @@ def ask(transport: Transport, path: str = "/api/version") -> tuple[int, bytes]:
 
 
 def chat(transport: Transport) -> bytes:
-    with transport.open("/api/chat", {"a": 1}, first_seconds=5, idle_seconds=5) as body:
+    with transport.open("/api/chat", {"a": 1}, Limits(5, 5)) as body:
         return body.read_all(1 << 20)
 
 
@@ -52,7 +53,7 @@ def test_a_pool_holds_as_many_connections_as_may_run_at_once(fake: FakeOllama) -
 
 def test_an_aborted_connection_is_not_used_again(fake: FakeOllama, transport: Transport) -> None:
     fake.script("/api/chat", stream([b"a\n", hang]), stream([b"b\n"]))
-    transport.open("/api/chat", {}, first_seconds=5, idle_seconds=5).close()
+    transport.open("/api/chat", {}, Limits(5, 5)).close()
 
     assert chat(transport) == b"b\n"
     assert fake.connections_opened == 2
@@ -204,7 +205,7 @@ def test_a_base_url_may_have_a_path(fake: FakeOllama) -> None:
 
 def test_a_body_of_forty_megabytes_arrives_whole(fake: FakeOllama, transport: Transport) -> None:
     text = "x" * (40 * 1024 * 1024)
-    with transport.open("/api/chat", {"a": text}, first_seconds=20, idle_seconds=5) as body:
+    with transport.open("/api/chat", {"a": text}, Limits(20, 5)) as body:
         body.read()
 
     assert len(fake.received("/api/chat")[0].body) == len(text) + len('{"a":""}')

@@ -18,11 +18,12 @@ from tests.fake_ollama.lines import (
     model_entry,
 )
 
-# Where a test scripts the requests that only load or unload a model (no messages, no prompt):
+# Where a test finds the requests that only load or unload a model (no messages, prompt or input):
 # they must not use up what was scripted for the chat itself.
 LOAD = "load"
 
-_CHAT_PATHS = ("/api/chat", "/api/generate")
+# And what such a request has not, by path.
+_ASKED = {"/api/chat": "messages", "/api/generate": "prompt", "/api/embed": "input"}
 
 
 class Routes:
@@ -141,6 +142,7 @@ class Routes:
             answer_json({"error": text}, 501)(exchange)
         else:
             texts = [texts] if isinstance(texts, str) else texts
+            self._note_loaded(model["name"])
             answer_json(
                 {
                     "model": name,
@@ -159,8 +161,7 @@ class Routes:
 
     def _load(self, name: str, asked: dict[str, Any], exchange: Exchange) -> None:
         unload = asked.get("keep_alive") == 0
-        if self.loaded is not None:
-            self.loaded = [n for n in self.loaded if n != name] + ([] if unload else [name])
+        self._note_loaded(name, unload=unload)
         chat = exchange.request.path == "/api/chat"
         body = {
             "model": asked["model"],
@@ -170,6 +171,10 @@ class Routes:
             "done_reason": "unload" if unload else "load",
         }
         answer_json(body)(exchange)
+
+    def _note_loaded(self, name: str, *, unload: bool = False) -> None:
+        if self.loaded is not None:
+            self.loaded = [n for n in self.loaded if n != name] + ([] if unload else [name])
 
     def _find(self, name: str) -> dict[str, Any] | None:
         """Find a model as Ollama does: whatever the case, `:latest` understood."""
@@ -183,10 +188,10 @@ class Routes:
 
 def only_loads(request: ReceivedRequest) -> bool:
     """Tell whether a request only loads or unloads a model (ollama-api.md 1.5)."""
-    if request.method != "POST" or request.path not in _CHAT_PATHS:
+    if request.method != "POST" or request.path not in _ASKED:
         return False
     asked = _object(request)
-    return bool(asked.get("model")) and not asked.get("messages") and not asked.get("prompt")
+    return bool(asked.get("model")) and not asked.get(_ASKED[request.path])
 
 
 def _shown(model: dict[str, Any]) -> dict[str, Any]:

@@ -67,9 +67,12 @@ class FakeOllama(Routes):
             self._scripts[path] = deque(handlers)
 
     def received(self, path: str) -> list[ReceivedRequest]:
-        """Return the requests for one path, oldest first; for /api/chat without mere loads."""
+        """Return the requests for one path, oldest first, without mere loads; or those (`LOAD`)."""
         with self._changed:
-            return [r for r in self.requests if r.path == path and not only_loads(r)]
+            requests = list(self.requests)
+        if path == LOAD:
+            return [r for r in requests if only_loads(r)]
+        return [r for r in requests if r.path == path and not only_loads(r)]
 
     def wait_for_request(
         self, path: str = "/api/chat", *, count: int = 1, timeout: float = 5
