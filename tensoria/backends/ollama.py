@@ -16,6 +16,7 @@ from tensoria.backends.ollama_listing import OllamaListing
 from tensoria.backends.ollama_loading import Loading, NoLoading, OllamaLoading
 from tensoria.backends.ollama_models import OllamaModels
 from tensoria.backends.ollama_status import fetch_status
+from tensoria.backends.ollama_wedged import Wedged
 from tensoria.backends.prompts import PromptStream, each_run
 from tensoria.backends.recent import Recent
 from tensoria.backends.status import Status
@@ -55,7 +56,10 @@ class OllamaBackend:
         self._models = OllamaModels(self._client, settings)
         self._listing = OllamaListing(self._models, settings)
         self._loading: Loading = OllamaLoading(self._client, self._models, settings)
-        self._status = Status(lambda: fetch_status(self._client, self._models, settings))
+        self.wedged = Wedged(self._client, self._models)
+        self._status = Status(
+            lambda: fetch_status(self._client, self._models, settings, self.wedged)
+        )
         self._version = Recent(self._client.version, max_age_seconds=VERSION_MAX_AGE_SECONDS)
         self._fingerprints = Fingerprints(settings, self._version.get)
 
@@ -213,7 +217,7 @@ class OllamaBackend:
         return configured or self._models.context_in_use(model)
 
     def _limits(self, entry: ollama.ModelEntry, total: Total) -> Limits:
-        return limits_of(self._settings, total)
+        return limits_of(self._settings, total, self.wedged.watch(entry))
 
     def _refused(self, body: Body, model: str) -> TensoriaError:
         with body:

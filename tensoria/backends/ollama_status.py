@@ -3,6 +3,7 @@
 from tensoria.backends.base import EngineStatus
 from tensoria.backends.ollama_client import OllamaClient
 from tensoria.backends.ollama_models import OllamaModels
+from tensoria.backends.ollama_wedged import Wedged
 from tensoria.backends.status import dead_ends, hidden
 from tensoria.config import Settings
 from tensoria.errors import TensoriaError
@@ -12,11 +13,14 @@ from tensoria.translate.traits import to_version
 OVERFLOW_SINCE = (0, 12, 6)
 
 
-def fetch_status(client: OllamaClient, models: OllamaModels, settings: Settings) -> EngineStatus:
+def fetch_status(
+    client: OllamaClient, models: OllamaModels, settings: Settings, wedged: Wedged
+) -> EngineStatus:
     """Ask the engine; raises what it answers instead of a version or a list."""
     version = client.version()
     installed = [entry["name"] for entry in models.installed()]
     warnings = [
+        *wedged.warnings(),
         *_about_models(models, settings, installed),
         *hidden(models.aliases, installed),
         *dead_ends(models.aliases, models.resolve),

@@ -69,3 +69,16 @@ def test_a_load_that_fails_has_its_own_status_and_words(
     assert response.headers["x-should-retry"] == "false"
     assert response.get_json()["error"]["code"] == "model_load_failed"
     assert told in response.get_json()["error"]["message"]
+
+
+def test_ready_warns_of_a_wedged_model(fake: FakeOllama, make_app: MakeApp) -> None:
+    fake.script("/api/chat", hang)
+    client = make_app(OLLAMA_TIMEOUT="0.1", DEFAULT_MODEL="smollm2:135m").test_client()
+    for _ in range(2):
+        client.post("/v1/chat/completions", json=CHAT)
+    fake.wait_for_request(LOAD)
+    response = client.get("/ready")
+
+    assert response.status_code == 200
+    (warning,) = response.get_json()["warnings"]
+    assert "'smollm2:135m' is wedged" in warning
