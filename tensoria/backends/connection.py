@@ -5,18 +5,45 @@ still open, and into sending head and body apart.
 """
 
 import socket
+import time
+from functools import partial
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection
+from urllib3.exceptions import HTTPError
+from urllib3.response import HTTPResponse
+
+from tensoria.backends.head import Head, Unanswered
+
+# A connection that the engine had closed tells it within a round trip. One that ends later had
+# its request worked on.
+STALE_SECONDS = 1.0
+
+
+_Asked = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 class EngineConnection(HTTPConnection):
-    """Looks by one peek, and sends head and body in one piece."""
+    """Looks by one peek, sends head and body in one piece, and survives an engine's restart.
+
+    A pooled connection may be closed in the moment between the look and the send. When it ends at
+    once and without a byte of an answer, the request is sent once more, on a new connection.
+
+    HTTP forbids that for a POST unless the client knows that repeating does no harm (RFC 9110,
+    9.2.2). Here it is known: what is asked of an engine by POST leaves nothing behind that a
+    second one would double, and nothing of the first was passed on. At worst the engine computes
+    an answer twice. It is not repeated on a connection that was new, nor when the end came late:
+    the engine was at work then, and a prompt that brings it down would do so twice.
+    """
 
     _head: bytes | None = None
+    _asked: _Asked | None = None
+    _asked_at = 0.0
+    _reused = False
+    _connect_seconds: Any = None
 
     @property
     def is_connected(self) -> bool:
@@ -36,8 +63,47 @@ class EngineConnection(HTTPConnection):
 
     def request(self, method: str, url: str, body: Any = None, *args: Any, **options: Any) -> None:
         """Send a request; a head is held back for the body that follows it."""
+        self._asked = (method, url, body, *args), options
+        self._asked_at = time.monotonic()
+        self._connect_seconds = self.timeout
+        self._reused = self.sock is not None
         self._head = b"" if isinstance(body, bytes) and body else None
         super().request(method, url, body, *args, **options)
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 itself has it
+        """Return the answer once its head has come, within `timeout` of the call of `request`."""
+        seconds: Any = self.timeout
+        # Not kept: it holds the request's body, and the connection may lie in the pool for hours.
+        asked, self._asked = self._asked, None
+        self.response_class = partial(  # type: ignore[assignment]  # http.client only calls it
+            Head, deadline=self._asked_at + seconds
+        )
+        try:
+            return super().getresponse()
+        except Unanswered as unanswered:
+            late = time.monotonic() - self._asked_at > STALE_SECONDS
+            if late or not self._reused or asked is None:
+                raise
+            try:
+                self._ask_again(asked, seconds)
+            except HTTPError:
+                # "Cannot be reached" would say that the engine never had the request.
+                raise unanswered from None
+            self._asked = None
+            return super().getresponse()
+
+    def close(self) -> None:
+        """Close the socket; the connection may be opened anew."""
+        self._asked = None
+        super().close()
+
+    def _ask_again(self, asked: _Asked, read_seconds: Any) -> None:
+        """Send the same request on a new connection, with the limits of the first."""
+        words, options = asked
+        self.close()
+        self.timeout = self._connect_seconds
+        self.request(*words, **options)
+        self.timeout = read_seconds
 
     def send(self, data: Any) -> None:
         """Called by http.client for the head, and by urllib3 for the body."""

@@ -52,6 +52,19 @@ def answer_raw(data: bytes) -> Handler:
     return lambda exchange: exchange.send_raw(data)
 
 
+def drip(data: bytes, pause_seconds: float) -> Handler:
+    """Send a whole answer, head and all, byte by byte with a pause before each."""
+
+    def handle(exchange: Exchange) -> None:
+        for left, byte in zip(range(len(data) - 1, -1, -1), data, strict=True):
+            exchange.pause(pause_seconds)
+            if not left:
+                exchange.mark_answered(complete=True)
+            exchange.send_raw(bytes([byte]))
+
+    return handle
+
+
 def hang(exchange: Exchange) -> None:
     """Stay silent until the client leaves or the fake is stopped."""
     exchange.wait_until_client_leaves()

@@ -101,19 +101,27 @@ class FakeOllama(Routes):
             timeout,
         )
 
+    def wait_for_connections(self, *, at_most: int, timeout: float = 5) -> None:
+        """Wait until no more connections than that exist, or raise TimeoutError."""
+        self._wait(lambda: len(self._connections) <= at_most, "connections to end", timeout)
+
     def close_idle_connections(self) -> int:
         """Close the connections on which nothing is being answered, as a restart does."""
         with self._changed:
             connections = list(self._connections)
         return sum(connection.drop_if_idle() for connection in connections)
 
+    def stop_listening(self) -> None:
+        """Refuse new connections; those that exist go on."""
+        self._waker.close()
+        self._acceptor.join()
+
     def stop(self) -> None:
         """End everything; AssertionError names a thread whose handler does not come to its end."""
         if self._stopped:
             return
         self._stopped = True
-        self._waker.close()
-        self._acceptor.join()
+        self.stop_listening()
         with self._changed:
             connections = list(self._connections)
         for connection in connections:
