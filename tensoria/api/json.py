@@ -6,6 +6,7 @@ import orjson
 from flask import Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from tensoria.api.services import client
 from tensoria.errors import InvalidRequest, UnsupportedMediaType
 
 
@@ -38,6 +39,8 @@ def _says_json() -> bool:
 
 def _data() -> bytes:
     data = request.get_data(cache=False)
+    # Only now: while the body comes, its end is for werkzeug to judge.
+    client().watch()
     # Of a body that does not tell its length werkzeug reads as much as is allowed, and then stops
     # without a word.
     if request.content_length is None and len(data) >= (request.max_content_length or 0):

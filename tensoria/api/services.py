@@ -26,6 +26,10 @@ class Client(Protocol):
         """Tell, without waiting, whether the connection was closed from the other side."""
         ...
 
+    def watch(self) -> None:
+        """From now on, throw RequestEnded into the request when the connection is closed."""
+        ...
+
     def keep_watching(self) -> None:
         """Go on throwing RequestEnded into the request after its view has returned."""
         ...
@@ -40,6 +44,9 @@ class UnwatchedClient:
 
     def gone(self) -> bool:
         return False
+
+    def watch(self) -> None:
+        """Nothing can be watched."""
 
     def keep_watching(self) -> None:
         """Nothing was watched."""

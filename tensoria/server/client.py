@@ -18,9 +18,12 @@ class SocketClient:
 
     | state | after           | what follows                                               |
     | ----- | --------------- | ---------------------------------------------------------- |
-    | open  | `watch`         | `end` throws into the request's greenlet, wherever it waits |
+    | open  | its creation    | `end` throws into the request's greenlet, wherever it waits |
     | ended | the first `end` | nothing more is thrown                                     |
     | over  | `stop_watching` | nothing is thrown at all                                   |
+
+    `watch` makes the client's leaving a cause; before it, that is an end of file to whoever reads
+    the request's body.
 
     Clean-up may wait for the engine, and a throw in the middle of it would lose what it gives back.
     `everybody` holds the clients whose requests are open.
@@ -30,15 +33,15 @@ class SocketClient:
         # The socket below gevent's: its recv returns at once instead of waiting in the hub.
         self._socket: socket.socket = getattr(client, "_sock", client)
         self._everybody: set[SocketClient] = set() if everybody is None else everybody
+        self._everybody.add(self)
         self._greenlet = gevent.getcurrent()
         self._gone = False
         self._watcher: Any = None
         self.kept = False
 
     def watch(self) -> None:
-        """End the request as soon as its client hangs up."""
-        self._everybody.add(self)
-        if self._socket.fileno() >= 0:
+        """End the request as soon as its client hangs up; a second call does nothing."""
+        if self._watcher is None and self in self._everybody and self._socket.fileno() >= 0:
             self._watcher = gevent.get_hub().loop.io(self._socket.fileno(), 1)
             self._watcher.start(self._stirred)
 

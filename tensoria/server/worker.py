@@ -26,6 +26,7 @@ from tensoria.server.settings import LAST_WORDS_SECONDS, grace_seconds
 # How often the arbiter is told that this worker lives.
 NOTIFY_SECONDS = 1.0
 HANG_UP_SECONDS = 0.1
+QUIET_SECONDS = 0.5
 
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -102,9 +103,12 @@ class TensoriaWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
             if time.monotonic() > deadline:
                 return False
             self.notify()
-            # A connection may become idle while others are answered.
+            # A connection may become idle while others are answered. One that has only begun to
+            # wait may have its request on the way.
+            quiet_since = time.monotonic() - QUIET_SECONDS
             for waiting in list(self._waiting):
-                waiting.end()
+                if waiting.since < quiet_since:
+                    waiting.end()
             gevent.sleep(HANG_UP_SECONDS)
         return True
 
@@ -119,6 +123,7 @@ class Waiting(gevent.Timeout):  # type: ignore[misc]  # gevent has no types
         super().__init__(seconds, False)
         self._everybody = everybody
         self._greenlet = gevent.getcurrent()
+        self.since = time.monotonic()
 
     def __enter__(self) -> "Waiting":
         self._everybody.add(self)
@@ -144,7 +149,8 @@ class Waiting(gevent.Timeout):  # type: ignore[misc]  # gevent has no types
 class WithClient:
     """WSGI middleware that puts `tensoria.client` into environ, and watches it.
 
-    Whoever answers with a stream goes on watching, and stops when the stream is closed.
+    Whoever reads a body begins to watch behind it. Whoever answers with a stream goes on watching,
+    and stops when the stream is closed.
     """
 
     def __init__(self, app: WSGIApp, everybody: set[SocketClient]) -> None:
@@ -160,7 +166,8 @@ class WithClient:
         )
         if "HTTP_TRANSFER_ENCODING" in environ:
             environ["wsgi.input"] = ChunkedInput(environ["wsgi.input"])
-        client.watch()
+        if environ["REQUEST_METHOD"] == "GET":
+            client.watch()
         try:
             return self._app(environ, start_response)
         finally:

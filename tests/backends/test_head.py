@@ -5,6 +5,7 @@ import time
 import pytest
 
 from tensoria.backends import connection
+from tensoria.backends.limits import Limits
 from tensoria.backends.transport import Transport
 from tensoria.errors import BackendError, BackendTimeout
 from tests.fake_ollama import Exchange, FakeOllama, Handler, answer_json, close, drip, reset
@@ -20,7 +21,7 @@ def warm(fake: FakeOllama, transport: Transport) -> Transport:
 
 
 def post(transport: Transport, seconds: float = 5) -> bytes:
-    with transport.open("/api/chat", {"a": 1}, first_seconds=seconds, idle_seconds=5) as body:
+    with transport.open("/api/chat", {"a": 1}, Limits(seconds, 5)) as body:
         return body.read_all(1 << 20)
 
 

@@ -323,7 +323,6 @@ NO_MEMORY = "model requires more system memory (8.0 GiB) than is available (2.0 
         (answer_json({"error": NO_MEMORY}, 500), 503, "model_load_failed"),
         (answer_json({"error": "server busy, please try again."}, 503), 503, "overloaded"),
         (answer_html(200), 502, "engine_error"),
-        (close, 502, "engine_error"),
         *[
             (replay(Recording.load(release, "load-broken-weights")), 503, "model_load_failed")
             for release in ("0.9.6", "0.24.0", "0.32.15")

@@ -205,3 +205,12 @@ def test_a_request_whose_socket_is_closed_can_still_be_ended() -> None:
     request.greenlet.join(timeout=5)
 
     assert request.ends == ["service_stopping"]
+
+
+def test_a_client_is_not_watched_before_it_is_asked_for(sockets: Sockets) -> None:
+    """While its body comes, the end of it is for whoever reads it to judge."""
+    client = SocketClient(sockets[0])
+    sockets[1].close()
+    gevent.sleep(0.05)
+
+    assert client.gone()

@@ -19,7 +19,9 @@ def test_the_app_finds_its_client_in_environ() -> None:
 
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        assert WithClient(app, set())({"gunicorn.socket": ours}, None) == [b"body"]
+        assert WithClient(app, set())({"gunicorn.socket": ours, "REQUEST_METHOD": "GET"}, None) == [
+            b"body"
+        ]
     assert isinstance(seen[0], SocketClient)
 
 
@@ -57,7 +59,7 @@ def test_only_a_chunked_body_is_wrapped() -> None:
     body = Body()
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        environ = {"gunicorn.socket": ours, "wsgi.input": body}
+        environ = {"gunicorn.socket": ours, "wsgi.input": body, "REQUEST_METHOD": "POST"}
         WithClient(app, set())(dict(environ), None)
         WithClient(app, set())({**environ, "HTTP_TRANSFER_ENCODING": "chunked"}, None)
 
