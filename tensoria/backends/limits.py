@@ -81,11 +81,12 @@ class Clock:
     socket's own timeout, which is set to what `left` returns; a sweeper could as well.
     """
 
-    __slots__ = ("_cut_from", "_flows", "_limits", "due")
+    __slots__ = ("_cut_from", "_flows", "_idle_seconds", "_limits", "due")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._flows = False
+        self._idle_seconds = limits.idle_seconds
         self._cut_from = limits.total.ends_at - limits.idle_seconds
         self.due = min(time.monotonic() + limits.first_seconds, limits.total.ends_at)
 
@@ -100,9 +101,9 @@ class Clock:
         now = time.monotonic()
         if self._flows:
             if now < self._cut_from:
-                self.due = now + self._limits.idle_seconds
+                self.due = now + self._idle_seconds
                 # Always the same number, so that the socket need not be told anew.
-                return self._limits.idle_seconds
+                return self._idle_seconds
             self.due = self._limits.total.ends_at
         if now >= self.due:
             raise self.error()

@@ -294,7 +294,7 @@ def test_a_model_that_was_unloaded_meanwhile_is_loaded_again(
     backend = make_backend()
     chat(backend)
     fake.loaded = []
-    time.sleep(2.1)  # until what /api/ps told is too old
+    backend._models.look_again()
 
     assert chat(backend) == "Hello"
     assert len(loads(fake)) == 2
@@ -323,6 +323,7 @@ NO_MEMORY = "model requires more system memory (8.0 GiB) than is available (2.0 
         (answer_json({"error": NO_MEMORY}, 500), 503, "model_load_failed"),
         (answer_json({"error": "server busy, please try again."}, 503), 503, "overloaded"),
         (answer_html(200), 502, "engine_error"),
+        (stream([close]), 502, "engine_error"),
         *[
             (replay(Recording.load(release, "load-broken-weights")), 503, "model_load_failed")
             for release in ("0.9.6", "0.24.0", "0.32.15")
@@ -342,13 +343,23 @@ def test_a_load_that_fails_is_told_to_all_who_wait(
     backend = make_backend(MAX_CONCURRENCY="3", LOAD_TIMEOUT="10")
     answers = at_once(*[lambda: chat(backend)] * 3)
     fake.wait_for_request(LOAD)
-    time.sleep(0.1)  # until all three wait: who comes later has a load of its own
+    _until_waiting(backend, 3)
     gate.set()
 
     got = [(error.status, error.code) for error in answers() if isinstance(error, TensoriaError)]
     assert got == [(status, code)] * 3
     assert len(loads(fake)) == 1
     assert fake.received("/api/chat") == []
+
+
+def _until_waiting(backend: OllamaBackend, clients: int) -> None:
+    """Who comes when a load is over has one of his own."""
+    loading: Any = backend._loading
+    (load,) = loading._under_way.values()
+    deadline = time.monotonic() + 5
+    while len(load.over._cond._waiters) < clients:
+        assert time.monotonic() < deadline, "not within 5 s"
+        time.sleep(0.01)
 
 
 def test_after_a_load_that_failed_the_next_one_is_tried(

@@ -2,7 +2,6 @@
 
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import pytest
 import requests
 
 from tests.e2e.service import GUNICORN, Service, clean_environment, free_port, running, wait_for
-from tests.e2e.test_service import LAST_CHUNK, Running, _status, post, raw_chat, read_until
+from tests.e2e.test_service import LAST_CHUNK, post, raw_chat, read_until
+from tests.e2e.test_stopping import Running, _status
 from tests.fake_ollama import LOAD, Exchange, FakeOllama, hang
 
 pytestmark = pytest.mark.e2e
@@ -71,7 +71,7 @@ def test_all_clients_leave_and_the_next_one_finds_the_model_loaded(
     fake.wait_for_request(LOAD)
     for client in leaving:
         client.close()
-    time.sleep(0.3)  # in which the gateway would hang up on the load
+    wait_for(lambda: service.log.read_text().count(" 499") == 2, "their end", service.log)
     gone = fake.received(LOAD)[0].disconnected.is_set()
     gate.set()
     answer = post(service, http)
