@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from tensoria.variables import ConfigError, KeepAlive, Reader, environment
+from tensoria.variables import ConfigError, KeepAlive, Network, Reader, environment
 
 __all__ = ["ConfigError", "KeepAlive", "Settings", "environment", "is_loopback"]
 
@@ -51,6 +51,9 @@ class Settings:
     max_tokens_limit: int | None
     max_choices: int
     max_concurrency: int
+    max_queue: int
+    queue_timeout_seconds: float
+    trusted_proxies: tuple[Network, ...]
     model_aliases: Mapping[str, str]
     default_reasoning_effort: str | None
     context_overflow: str
@@ -101,6 +104,9 @@ class Settings:
             max_tokens_limit=env.optional_integer("MAX_TOKENS_LIMIT", minimum=1),
             max_choices=env.integer("MAX_CHOICES", 4, minimum=1, maximum=128),
             max_concurrency=env.integer("MAX_CONCURRENCY", parallel, minimum=1),
+            max_queue=env.integer("MAX_QUEUE", 64, minimum=0),
+            queue_timeout_seconds=env.number("QUEUE_TIMEOUT", 120),
+            trusted_proxies=env.networks("TRUSTED_PROXIES"),
             model_aliases=env.pairs("MODEL_ALIASES"),
             default_reasoning_effort=env.optional_choice("DEFAULT_REASONING_EFFORT", EFFORTS),
             context_overflow=env.choice("CONTEXT_OVERFLOW", "error", ("error", "truncate")),

@@ -1,5 +1,6 @@
 """The environment and `.env`: found, read as text, and turned into typed values."""
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 KeepAlive = str | int | float
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # Go's time.ParseDuration, which reads `keep_alive` strings in Ollama. ASCII, here and below:
 # Python's \d also takes the digits of other scripts.
@@ -142,6 +144,18 @@ class Reader:
                     f"{name} must hold origins such as https://chat.example.org, not {origin!r}"
                 )
         return frozenset(found)
+
+    def networks(self, name: str) -> tuple[Network, ...]:
+        """Read addresses and networks (10.0.0.0/8); an address is a network of one."""
+        found = []
+        for word in self.words(name):
+            try:
+                found.append(ipaddress.ip_network(word, strict=False))
+            except ValueError:
+                raise ConfigError(
+                    f"{name} must hold addresses or networks such as 10.0.0.0/8, not {word!r}"
+                ) from None
+        return tuple(found)
 
     def keep_alive(self, name: str, default: str) -> KeepAlive:
         """A number goes up as a number: as a string without a unit Ollama refuses it."""

@@ -4,6 +4,7 @@ import ast
 import os
 import re
 from dataclasses import fields
+from ipaddress import ip_network
 from itertools import pairwise
 from pathlib import Path
 
@@ -43,6 +44,9 @@ DEFAULTS = {
     "max_choices": 4,
     "shutdown_grace_seconds": 60,
     "max_concurrency": 1,
+    "max_queue": 64,
+    "queue_timeout_seconds": 120,
+    "trusted_proxies": (),
     "model_aliases": {},
     "default_reasoning_effort": None,
     "context_overflow": "error",
@@ -136,6 +140,14 @@ GOOD = [
     ("OLLAMA_NUM_PARALLEL", "4", "max_concurrency", 4),
     ("MAX_CONCURRENCY", "1", "max_concurrency", 1),
     ("MAX_CONCURRENCY", "8", "max_concurrency", 8),
+    ("MAX_QUEUE", "0", "max_queue", 0),
+    ("QUEUE_TIMEOUT", "0.5", "queue_timeout_seconds", 0.5),
+    (
+        "TRUSTED_PROXIES",
+        "192.0.2.1, 10.1.2.3/8, ::1",
+        "trusted_proxies",
+        tuple(map(ip_network, ("192.0.2.1/32", "10.0.0.0/8", "::1/128"))),
+    ),
     ("WEB_CONCURRENCY", "1", "workers", 1),
     ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
     ("LOG_FORMAT", "JSON", "log_format", "json"),
@@ -203,6 +215,9 @@ BAD = [
     ("TOOL_RESCUE", ("2", "ja")),
     ("OLLAMA_NUM_PARALLEL", ("0", "-1", *ODD_NUMBERS)),
     ("MAX_CONCURRENCY", ("0", "-1", *ODD_NUMBERS)),
+    ("MAX_QUEUE", ("-1", *ODD_NUMBERS)),
+    ("QUEUE_TIMEOUT", ("0", "2m", *ODD_NUMBERS)),
+    ("TRUSTED_PROXIES", ("nginx", "10.0.0.0/33", "10.0.0", ",")),
     ("WEB_CONCURRENCY", ("0", "-1", *ODD_NUMBERS)),
     ("LOG_LEVEL", ("LOUD", "20", "WARN")),
     ("LOG_FORMAT", ("xml",)),

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 
 from tensoria.errors import AuthenticationError
 
+# Enough to tell keys apart, and nothing to find one by.
+_NAME_DIGITS = 12
+
 
 class Keys:
     """The configured keys, as digests; with none configured everybody is admitted."""
@@ -17,28 +20,32 @@ class Keys:
             for key in keys
         ]
 
-    def check(self, offered: Iterable[bytes]) -> None:
-        """Raise AuthenticationError unless one of the offered keys is one of ours.
+    def check(self, offered: Iterable[bytes]) -> str | None:
+        """Return the name of the offered key that is one of ours, None where no key is needed.
+
+        Raises AuthenticationError if none is. The name is made from the digest, and no secret.
 
         Digests are compared, all with all and in constant time: neither the length of a key nor
         how much of it was right can be measured.
         """
         if not self._digests:
-            return
-        admitted, any_offered = False, False
+            return None
+        name, any_offered = None, False
         for key in offered:
             any_offered = True
             candidate = _digest(key)
             for digest in self._digests:
-                admitted |= hmac.compare_digest(candidate, digest)
+                if hmac.compare_digest(candidate, digest):
+                    name = f"key {digest.hex()[:_NAME_DIGITS]}"
         if not any_offered:
             raise AuthenticationError(
                 "No API key was sent. Send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
             )
-        if not admitted:
+        if name is None:
             # OpenAI's own words: LiteLLM takes a 401 without them for a 400
             # (`exception_mapping_utils.py`), and so never asks for another key.
             raise AuthenticationError("Incorrect API key provided. It is not valid here.")
+        return name
 
 
 def _digest(key: bytes) -> bytes:

@@ -32,7 +32,15 @@ REFUSED = [
 
 @pytest.mark.parametrize(("_name", "keys", "offered"), ADMITTED, ids=[row[0] for row in ADMITTED])
 def test_admitted(_name: str, keys: list[str], offered: list[bytes]) -> None:
-    assert Keys(keys).check(offered) is None  # type: ignore[func-returns-value]
+    assert (Keys(keys).check(offered) is None) is (not keys)
+
+
+def test_each_key_has_a_name_of_its_own_that_does_not_show_it() -> None:
+    keys = Keys(["one", "two"])
+    names = {keys.check([key]) for key in (b"one", b"two", b"one")}
+
+    # printf one | sha256sum
+    assert names == {"key 7692c3ad3540", "key 3fc4ccfe7458"}
 
 
 @pytest.mark.parametrize(("_name", "keys", "offered"), REFUSED, ids=[row[0] for row in REFUSED])
