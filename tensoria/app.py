@@ -6,7 +6,10 @@ import threading
 from flask import Flask
 from flask.typing import ResponseReturnValue
 
+from tensoria.admission.callers import Callers
 from tensoria.admission.keys import Keys
+from tensoria.admission.shares import share_of
+from tensoria.admission.tickets import Admission
 from tensoria.api import (
     chat,
     compat,
@@ -28,6 +31,7 @@ from tensoria.config import Settings
 from tensoria.errors import RequestEnded, TensoriaError
 
 _log = logging.getLogger("tensoria.engine")
+_admission_log = logging.getLogger("tensoria.admission")
 
 
 class Tensoria(Flask):
@@ -48,12 +52,15 @@ def create_app(settings: Settings, backend: Backend | None = None) -> Flask:
     app.extensions["tensoria"] = Services(
         settings=settings,
         keys=Keys(settings.api_keys),
+        callers=Callers(settings.trusted_proxies),
+        admission=Admission(share_of(settings)),
         backend=backend or create_backend(settings),
     )
     hooks.install(app, Cors(settings.cors_origins))
     error_handlers.install(app)
     for blueprint in (chat.bp, completions.bp, embeddings.bp, models.bp, compat.bp, health.bp):
         app.register_blueprint(blueprint)
+    _tell_share(settings)
     app.wsgi_app = Slashes(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
@@ -63,6 +70,21 @@ def create_backend(settings: Settings) -> Backend:
     if settings.embeddings_base_url is not None:
         return with_embeddings(settings, settings.embeddings_base_url)
     return OpenAIBackend(settings) if settings.engine == "openai" else OllamaBackend(settings)
+
+
+def _tell_share(settings: Settings) -> None:
+    """Say what each worker has of the whole, where there are several."""
+    if settings.workers == 1:
+        return
+    share = share_of(settings)
+    _admission_log.info(
+        "this worker is one of %d (WEB_CONCURRENCY): it runs %d of MAX_CONCURRENCY=%d requests of "
+        "a model at a time, and %d wait",
+        settings.workers,
+        share.slots,
+        settings.max_concurrency,
+        share.most_waiting,
+    )
 
 
 def look_at_engine(app: Flask) -> None:

@@ -11,6 +11,7 @@
     │   ├── MethodNotAllowed    405  method_not_allowed
     │   ├── RequestTooLarge     413  request_too_large
     │   ├── UnsupportedMediaType 415 unsupported_media_type
+    │   ├── RateLimited         429  rate_limit_exceeded      this caller has its share queued
     │   └── ClientClosed        499  client_closed_request    nobody waits for the answer
     ├── BackendError            502  engine_error             the engine broke, or spoke nonsense
     │   ├── BackendUnavailable  503  engine_unavailable       nothing was sent yet
@@ -19,6 +20,7 @@
     │   ├── BackendTimeout      504  timeout
     │   └── StructuredOutputInvalid 502 structured_output_invalid the answer misses its schema
     ├── ServiceStopping         503  service_stopping         the time for what still runs is up
+    ├── Overloaded              503  overloaded               our queue is full, or too slow
     └── InternalError           500  internal_error           our own fault
 
 The names are those that clients know (openai-python's `_exceptions.py`); the envelope is OpenAI's
@@ -26,22 +28,11 @@ The names are those that clients know (openai-python's `_exceptions.py`); the en
 upstream body.
 """
 
-from typing import ClassVar, TypedDict
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar
 
-
-class ErrorBody(TypedDict):
-    """The object under `error` in OpenAI's envelope."""
-
-    message: str
-    type: str
-    param: str | None
-    code: str | None
-
-
-class Envelope(TypedDict):
-    """The body of every error answer."""
-
-    error: ErrorBody
+from tensoria.wire.errors import Envelope
 
 
 class TensoriaError(Exception):
@@ -50,7 +41,7 @@ class TensoriaError(Exception):
     status: ClassVar[int] = 500
     type: ClassVar[str] = "server_error"
     code: str = "internal_error"
-    headers: ClassVar[dict[str, str]] = {}
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
         super().__init__(message)
@@ -115,7 +106,7 @@ class AuthenticationError(RequestError):
 
     status = 401
     code = "invalid_api_key"
-    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer realm="tensoria"'}
+    headers: Mapping[str, str] = {"WWW-Authenticate": 'Bearer realm="tensoria"'}
 
 
 class ModelNotFound(RequestError):
@@ -154,6 +145,14 @@ class UnsupportedMediaType(RequestError):
 
     status = 415
     code = "unsupported_media_type"
+
+
+class RateLimited(RequestError):
+    """This caller has as much of the queue as one caller may have."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
 
 
 class ClientClosed(RequestError):
@@ -199,7 +198,7 @@ class BackendOverloaded(BackendError):
 
     status = 503
     code = "overloaded"
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "5"}
+    headers: Mapping[str, str] = {"Retry-After": "5"}
 
 
 class ModelLoadFailed(BackendError):
@@ -207,7 +206,7 @@ class ModelLoadFailed(BackendError):
 
     status = 503
     code = "model_load_failed"
-    headers: ClassVar[dict[str, str]] = {"x-should-retry": "false"}
+    headers: Mapping[str, str] = {"x-should-retry": "false"}
 
 
 class BackendTimeout(BackendError):
@@ -215,14 +214,21 @@ class BackendTimeout(BackendError):
 
     status = 504
     code = "timeout"
-    headers: ClassVar[dict[str, str]] = {"x-should-retry": "false"}
+    headers: Mapping[str, str] = {"x-should-retry": "false"}
 
 
 class StructuredOutputInvalid(BackendError):
     """The finished answer misses the form that was asked for. A repeat is the caller's choice."""
 
     code = "structured_output_invalid"
-    headers: ClassVar[dict[str, str]] = {"x-should-retry": "false"}
+    headers: Mapping[str, str] = {"x-should-retry": "false"}
+
+
+class Overloaded(TensoriaError):
+    """More is asked of the service than it can queue, or than it can run in time."""
+
+    status = 503
+    code = "overloaded"
 
 
 class ServiceStopping(TensoriaError):
@@ -230,7 +236,7 @@ class ServiceStopping(TensoriaError):
 
     status = 503
     code = "service_stopping"
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "5"}
+    headers: Mapping[str, str] = {"Retry-After": "5"}
 
     def __init__(self, message: str = "The service is stopping, and this took too long.") -> None:
         super().__init__(message)

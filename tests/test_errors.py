@@ -17,6 +17,8 @@ from tensoria.errors import (
     ModelLoadFailed,
     ModelNotFound,
     NotFound,
+    Overloaded,
+    RateLimited,
     RequestError,
     RequestTooLarge,
     ServiceStopping,
@@ -38,6 +40,7 @@ TREE = [
     (MethodNotAllowed, 405, THEIRS, "method_not_allowed", {}),
     (RequestTooLarge, 413, THEIRS, "request_too_large", {}),
     (UnsupportedMediaType, 415, THEIRS, "unsupported_media_type", {}),
+    (RateLimited, 429, "rate_limit_error", "rate_limit_exceeded", {}),
     (ClientClosed, 499, THEIRS, "client_closed_request", {}),
     (BackendError, 502, OURS, "engine_error", {}),
     (ServiceStopping, 503, OURS, "service_stopping", {"Retry-After": "5"}),
@@ -45,6 +48,7 @@ TREE = [
     (ModelLoadFailed, 503, OURS, "model_load_failed", NO_RETRY),
     (StructuredOutputInvalid, 502, OURS, "structured_output_invalid", NO_RETRY),
     (BackendTimeout, 504, OURS, "timeout", NO_RETRY),
+    (Overloaded, 503, OURS, "overloaded", {}),
     (InternalError, 500, OURS, "internal_error", {}),
 ]
 ELSEWHERE = {ContextLengthExceeded, AuthenticationError, BackendOverloaded}

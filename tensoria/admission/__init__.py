@@ -1,4 +1,4 @@
-"""Who may run now: keys (limits and the fair queue come with later issues).
+"""Who may run now: keys, callers, and the fair queue (limits come with a later issue).
 
-Imports: the standard library, errors.
+Imports: the standard library, errors, config.
 """

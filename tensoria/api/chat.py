@@ -7,8 +7,8 @@ from flask import Blueprint, Response
 from tensoria.api.ids import new_id
 from tensoria.api.json import json_body
 from tensoria.api.notices import notices
-from tensoria.api.services import engine
 from tensoria.api.streaming import stream_answer, whole_answer
+from tensoria.api.turns import in_turn
 from tensoria.backends.base import AnswerId
 from tensoria.schemas import chat as schema
 from tensoria.translate.chunks import ToCompletion
@@ -22,7 +22,9 @@ def create_chat_completion() -> Response:
     loaded = schema.load(json_body())
     told = notices(schema.ChatSchema, loaded)
     answer_id = AnswerId(new_id("chatcmpl-"), int(time.time()))
-    stream = engine().chat(loaded.request, answer_id)
+    stream, ticket = in_turn(
+        lambda backend: backend.chat(loaded.request, answer_id), loaded.request
+    )
     if loaded.request.get("stream"):
-        return stream_answer(stream, told)
-    return whole_answer(stream, ToCompletion(), told)
+        return stream_answer(stream, ticket, told)
+    return whole_answer(stream, ticket, ToCompletion(), told)

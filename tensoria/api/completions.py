@@ -7,8 +7,8 @@ from flask import Blueprint, Response
 from tensoria.api.ids import new_id
 from tensoria.api.json import json_body
 from tensoria.api.notices import notices
-from tensoria.api.services import engine
 from tensoria.api.streaming import stream_answer, whole_answer
+from tensoria.api.turns import in_turn
 from tensoria.backends.base import AnswerId
 from tensoria.schemas import completions as schema
 from tensoria.translate.completion_chunks import ToTextCompletion
@@ -22,7 +22,9 @@ def create_completion() -> Response:
     loaded = schema.load(json_body())
     told = notices(schema.CompletionSchema, loaded)
     answer_id = AnswerId(new_id("cmpl-"), int(time.time()))
-    stream = engine().complete(loaded.request, answer_id)
+    stream, ticket = in_turn(
+        lambda backend: backend.complete(loaded.request, answer_id), loaded.request
+    )
     if loaded.request.get("stream"):
-        return stream_answer(stream, told)
-    return whole_answer(stream, ToTextCompletion(), told)
+        return stream_answer(stream, ticket, told)
+    return whole_answer(stream, ticket, ToTextCompletion(), told)

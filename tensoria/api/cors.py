@@ -18,6 +18,8 @@ _EXPOSED = ", ".join(
         "X-Tensoria-Ignored",
         "X-Tensoria-Adjusted",
         "Server-Timing",
+        "X-Queue-Position",
+        "X-Queue-Wait-Ms",
     )
 )
 _METHODS = "GET, POST, DELETE, OPTIONS"

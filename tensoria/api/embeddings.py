@@ -6,6 +6,7 @@ from tensoria.api.json import json_body, json_response
 from tensoria.api.notices import notices
 from tensoria.api.record import record
 from tensoria.api.services import client, engine
+from tensoria.api.turns import enter
 from tensoria.errors import ClientClosed
 from tensoria.schemas import embeddings as schema
 from tensoria.translate.embeddings import to_embedding_list
@@ -20,7 +21,8 @@ def create_embedding() -> Response:
     loaded = schema.load(json_body())
     told = notices(schema.EmbeddingSchema, loaded)
     request = loaded.request
-    embedded = engine().embed(request)
+    with enter(lambda backend: backend.embed(request), request, embeds=True):
+        embedded = engine().embed(request)
     record().fields["model"] = embedded.model
     record().fields["prompt_tokens"] = embedded.prompt_tokens
     if client().gone():
@@ -31,7 +33,7 @@ def create_embedding() -> Response:
         model=request.get("model") or embedded.model,
         base64=request.get("encoding_format") == "base64",
     )
-    timings: Timings = {"total_ms": record().elapsed_ms()}
+    timings: Timings = {**record().queue_timings(), "total_ms": record().elapsed_ms()}
     extra = {"tensoria": told.member(embedded.adjusted, timings)} if told.verbose else {}
     response = json_response({**answer, **extra})
     told.tell(response, embedded.adjusted, timings)

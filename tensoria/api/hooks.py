@@ -31,6 +31,9 @@ def install(app: Flask, cors: Cors) -> None:
         current = record()
         current.status = response.status_code
         response.headers["X-Request-ID"] = str(current.fields["request_id"])
+        if current.queue is not None:
+            response.headers["X-Queue-Position"] = str(current.queue.position)
+            response.headers["X-Queue-Wait-Ms"] = str(round(current.queue.waited_ms))
         cors.mark(response)
         if not current.streams:
             current.write()
@@ -52,7 +55,7 @@ def check_key() -> None:
     """Fail closed: every path but these needs the key, paths that do not exist included."""
     if request.path == "/health" or (request.path == "/ready" and _is_local()):
         return
-    services().keys.check(_offered())
+    g.key = services().keys.check(_offered())
 
 
 def _offered() -> Iterator[bytes]:

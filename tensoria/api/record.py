@@ -2,12 +2,22 @@
 
 import logging
 import time
+from dataclasses import dataclass
 
 from flask import g
 
 from tensoria.logs import Fields, request_id
+from tensoria.wire.openai import Timings
 
 _log = logging.getLogger("tensoria.request")
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """How a request waited: which one it was to run when it came, and how long it took."""
+
+    position: int
+    waited_ms: float
 
 
 class Record:
@@ -16,7 +26,7 @@ class Record:
     No body, no query string and no header of the request is ever put here.
     """
 
-    __slots__ = ("_started", "_written", "fields", "method", "path", "status", "streams")
+    __slots__ = ("_started", "_written", "fields", "method", "path", "queue", "status", "streams")
 
     def __init__(self, method: str, path: str, request_id: str, address: str | None) -> None:
         self._started = time.monotonic()
@@ -25,11 +35,21 @@ class Record:
         self.path = path[:200]
         self.status = 500
         self.streams = False
+        self.queue: Queued | None = None
         self.fields: Fields = {"request_id": request_id, "client": address}
 
     def elapsed_ms(self) -> float:
         """Return milliseconds since the request's head was read."""
         return round((time.monotonic() - self._started) * 1000, 1)
+
+    def queued(self, position: int, seconds: float) -> None:
+        """Note that the request waited for a slot."""
+        self.queue = Queued(position, round(seconds * 1000, 1))
+        self.fields["queue_ms"] = self.queue.waited_ms
+
+    def queue_timings(self) -> Timings:
+        """Return the wait, if there was one."""
+        return {} if self.queue is None else {"queue_ms": self.queue.waited_ms}
 
     def write(self) -> None:
         """Write the line; a second call does nothing."""

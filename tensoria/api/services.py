@@ -5,7 +5,9 @@ from typing import Protocol, cast
 
 from flask import current_app, request
 
+from tensoria.admission.callers import Callers
 from tensoria.admission.keys import Keys
+from tensoria.admission.tickets import Admission
 from tensoria.backends.base import Backend
 from tensoria.config import Settings
 
@@ -16,6 +18,8 @@ class Services:
 
     settings: Settings
     keys: Keys
+    callers: Callers
+    admission: Admission
     backend: Backend
 
 

@@ -13,6 +13,7 @@ from typing import Any, Generic, Protocol, Self
 import orjson
 from flask import Response, request
 
+from tensoria.admission.tickets import Ticket
 from tensoria.api.error_handlers import internal_error
 from tensoria.api.json import json_response
 from tensoria.api.notices import Notices, to_changes
@@ -55,19 +56,20 @@ SSE = Encoding("text/event-stream", b"data: ", b"\n\n", b"data: [DONE]\n\n")
 NDJSON = Encoding("application/x-ndjson", b"", b"\n", b"")
 
 
-def stream_answer(stream: AnswerStream[AnyChunk], told: Notices) -> Response:
+def stream_answer(stream: AnswerStream[AnyChunk], ticket: Ticket, told: Notices) -> Response:
     """Return a streamed response; an error before the first chunk is raised, with its status."""
     encoding = NDJSON if "application/x-ndjson" in request.headers.get("Accept", "") else SSE
     current, watched = record(), client()
     try:
         first = _first_chunks(stream, watched)
     except BaseException:
-        stream.close()
+        with ticket:
+            stream.close()
         raise
     watched.keep_watching()
     current.streams = True
-    timings: Timings = {"first_token_ms": current.elapsed_ms()}
-    events = Events(first, stream, encoding, current, watched)
+    timings: Timings = {**current.queue_timings(), "first_token_ms": current.elapsed_ms()}
+    events = Events(first, stream, ticket, encoding, current, watched)
     if told.verbose:
         events.extra = lambda: told.member(
             stream.adjusted, {**timings, **_timings(stream, current)}
@@ -80,12 +82,12 @@ def stream_answer(stream: AnswerStream[AnyChunk], told: Notices) -> Response:
 
 
 def whole_answer(
-    stream: AnswerStream[AnyChunk], collected: Collector[AnyChunk], told: Notices
+    stream: AnswerStream[AnyChunk], ticket: Ticket, collected: Collector[AnyChunk], told: Notices
 ) -> Response:
     """Add a stream up to one document; raises what the engine raises, or ClientClosed."""
     watched, current = client(), record()
     timings: Timings = {}
-    with closing(stream):
+    with ticket, closing(stream):
         turn = Turn()
         for chunks in stream:
             if chunks and not timings:
@@ -105,7 +107,7 @@ def whole_answer(
 
 def _timings(stream: AnswerStream[AnyChunk], current: Record) -> Timings:
     """Return what the engine has told, and the whole time until now."""
-    return {**stream.timings, "total_ms": current.elapsed_ms()}
+    return {**current.queue_timings(), **stream.timings, "total_ms": current.elapsed_ms()}
 
 
 def _first_chunks(stream: AnswerStream[AnyChunk], watched: Client) -> list[AnyChunk]:
@@ -149,12 +151,14 @@ class Events(Generic[AnyChunk]):
         self,
         first: list[AnyChunk],
         stream: AnswerStream[AnyChunk],
+        ticket: Ticket,
         encoding: Encoding,
         current: Record,
         watched: Client,
     ) -> None:
         self._first: list[AnyChunk] | None = first
         self._stream = stream
+        self._ticket = ticket
         self._encoding = encoding
         self._record = current
         self._client = watched
@@ -188,7 +192,8 @@ class Events(Generic[AnyChunk]):
             self._record.status = ClientClosed.status
         _note(self._record, self._stream)
         try:
-            self._stream.close()
+            with self._ticket:
+                self._stream.close()
         finally:
             self._record.write()
 
@@ -205,6 +210,8 @@ class Events(Generic[AnyChunk]):
         if not self._stream.finished:
             return self._encoding.encode(chunks)
         self._over = True
+        # The engine is done: who comes next need not wait until this client has read the rest.
+        self._ticket.close()
         if self.extra:
             last: Any = chunks[-1]
             last["tensoria"] = self.extra()
@@ -212,6 +219,10 @@ class Events(Generic[AnyChunk]):
 
     def _failed(self, error: TensoriaError) -> bytes:
         self._over = True
+        # Nothing is thrown into what follows, so that the client is told.
+        self._client.stop_watching()
+        with self._ticket:
+            self._stream.close()
         self._record.status = error.status
         self._record.fields["error"] = error.code
         return self._encoding.encode([error.envelope()])

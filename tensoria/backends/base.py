@@ -110,6 +110,10 @@ class Backend(Protocol):
         """Tell what is known of the engine where no model is meant: `model` is empty."""
         ...
 
+    def resolve(self, name: str | None, *, embeds: bool = False) -> str:
+        """Return the engine's own name of a model (None: the default one), to chat or to embed."""
+        ...
+
     def dry(self) -> "Backend":
         """Return this engine with nothing run: what would be sent is raised as `Explained`."""
         ...

@@ -78,6 +78,10 @@ class OllamaBackend:
         """See `Backend.traits_of_engine`."""
         return Traits(kind="ollama", model="", version=to_version(self._version.get()))
 
+    def resolve(self, name: str | None, *, embeds: bool = False) -> str:
+        """See `Backend.resolve`."""
+        return self._models.resolve(name)["name"]
+
     def dry(self) -> "OllamaBackend":
         """See `Backend.dry`."""
         dry = copy(self)

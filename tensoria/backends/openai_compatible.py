@@ -77,6 +77,11 @@ class OpenAIBackend:
         known = bool(entries) and is_llama_cpp(entries[0])
         return Traits("llamacpp" if known else "openai", "")
 
+    def resolve(self, name: str | None, *, embeds: bool = False) -> str:
+        """See `Backend.resolve`."""
+        how = how_to_get(self._settings) if embeds else ""
+        return str(self._models.resolve(name, how)["id"])
+
     def dry(self) -> "OpenAIBackend":
         """See `Backend.dry`."""
         dry = copy(self)

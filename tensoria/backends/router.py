@@ -51,6 +51,16 @@ class EmbeddingsRouter:
         """See `Backend.traits_of_engine`; the table is that of the engine that chats."""
         return self._chats.traits_of_engine()
 
+    def resolve(self, name: str | None, *, embeds: bool = False) -> str:
+        """See `Backend.resolve`; a model that both engines have is asked to embed at the second."""
+        try:
+            if embeds:
+                with suppress(ModelNotFound):
+                    return self._embeds.resolve(name, embeds=True)
+            return self._chats.resolve(name, embeds=embeds)
+        except ModelNotFound as error:
+            raise (self._missing(name) if embeds else self._why_not(name)) from error
+
     def dry(self) -> "EmbeddingsRouter":
         """See `Backend.dry`."""
         return EmbeddingsRouter(self._chats.dry(), self._embeds.dry(), self._settings)

@@ -85,7 +85,8 @@ class Usage(TypedDict):
 class Timings(TypedDict, total=False):
     """An extension: how long each phase of an answer took in milliseconds, as far as is known.
 
-    `first_token_ms` and `total_ms` are the gateway's own, since it had the request's head.
+    `first_token_ms` and `total_ms` are the gateway's own, since it had the request's head;
+    `queue_ms` is what they hold of waiting for a slot.
     """
 
     load_ms: float
@@ -95,6 +96,7 @@ class Timings(TypedDict, total=False):
     decode_tokens_per_second: float
     first_token_ms: float
     total_ms: float
+    queue_ms: float
 
 
 class TopLogprob(TypedDict):

@@ -51,6 +51,9 @@ class QuietBackend:
     def chat(self, *_: object) -> QuietStream:
         return self.answer
 
+    def resolve(self, name: str | None, *, embeds: bool = False) -> str:
+        return name or "m"
+
     def models(self) -> list[Any]:
         return []
 

@@ -14,8 +14,8 @@ from tests.fake_ollama import FakeOllama
 
 @pytest.fixture
 def service(tmp_path: Path, fake: FakeOllama) -> Iterator[Service]:
-    """The real gunicorn in front of the fake engine, with a key set."""
-    with running_service(tmp_path, fake.url) as started:
+    """The real gunicorn in front of the fake engine, with a key set, and a slot for everybody."""
+    with running_service(tmp_path, fake.url, MAX_CONCURRENCY="128") as started:
         yield started
 
 

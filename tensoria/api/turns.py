@@ -1,0 +1,66 @@
+"""The wait for a turn, as the view sees it: who asks, for what, and until when."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from flask import g, request
+
+from tensoria.admission.tickets import Ticket
+from tensoria.api.record import record
+from tensoria.api.services import client, engine, explains, services
+from tensoria.backends.base import Backend, Explained
+
+Opened = TypeVar("Opened")
+Open = Callable[[Backend], Opened]
+
+
+def in_turn(open_answer: Open[Opened], asked: Mapping[str, Any]) -> tuple[Opened, Ticket]:
+    """Wait for a turn and open the answer; whoever ends the answer closes both."""
+    ticket = enter(open_answer, asked)
+    try:
+        return open_answer(engine()), ticket
+    except BaseException:
+        ticket.close()
+        raise
+
+
+def enter(open_answer: Open[Any], asked: Mapping[str, Any], *, embeds: bool = False) -> Ticket:
+    """Return a ticket that runs; whoever has it closes it when the answer is over.
+
+    Raises what `open_answer` would raise without the engine, 429 or 503 where no place is left,
+    503 after QUEUE_TIMEOUT and 499 when the client leaves.
+    """
+    backend = services().backend
+    if explains():
+        # It raises what it has to say, and runs nothing: no slot is taken.
+        open_answer(backend.dry())
+    place = (backend.resolve(asked.get("model"), embeds=embeds), embeds)
+    ticket = services().admission.enter(
+        place, _caller(), turns=_turns(asked), check=lambda: _check(open_answer, backend)
+    )
+    if ticket.position is not None:
+        try:
+            ticket.wait(client().gone)
+        finally:
+            record().queued(ticket.position, ticket.queued_seconds)
+    return ticket
+
+
+def _caller() -> str:
+    forwarded = request.environ.get("HTTP_X_FORWARDED_FOR", "")
+    # A key that is marked `end_users` will name its end user here, by `callers.end_user`.
+    return services().callers.name(g.key, request.remote_addr, forwarded)
+
+
+def _turns(asked: Mapping[str, Any]) -> int:
+    """Count the runs that make the answer; a list of inputs is embedded in one."""
+    prompts = len(asked["prompt"]) if "prompt" in asked else 1
+    return int(asked.get("n", 1)) * prompts
+
+
+def _check(open_answer: Open[Any], backend: Backend) -> None:
+    """What is wrong with a request is told before it waits: opened dry, it says so."""
+    try:
+        open_answer(backend.dry())
+    except Explained:
+        return
