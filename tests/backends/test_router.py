@@ -271,3 +271,12 @@ def test_an_alias_that_neither_engine_knows_is_a_warning_that_names_both(
 
     assert "'gpt-4o' stands for 'mistral'" in warning
     assert failure(chat, backend, "gpt-4o").message == warning
+
+
+def test_a_model_is_known_by_the_name_at_the_engine_that_has_it(backend: Backend) -> None:
+    assert backend.resolve(CHATS) == CHATS
+    assert backend.resolve("all-minilm:l6-v2", embeds=True) == EMBEDS
+    assert backend.resolve(CHATS, embeds=True) == CHATS
+    assert failure(lambda each, name: each.resolve(name), backend, EMBEDS).status == 400
+    missing = failure(lambda each, name: each.resolve(name, embeds=True), backend, "nothing")
+    assert (missing.status, missing.code) == (404, "model_not_found")
