@@ -80,7 +80,8 @@ class TensoriaWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
         sock.setblocking(1)
         tls = {"ssl_context": ssl_context(self.cfg)} if self.cfg.is_ssl else {}
         pool = Pool(self.worker_connections)
-        server = StreamServer(sock, handle=partial(self.handle, sock), spawn=pool, **tls)
+        handle = partial(self.handle, Listener(sock))
+        server = StreamServer(sock, handle=handle, spawn=pool, **tls)
         if self.cfg.workers > 1:
             server.max_accept = 1
         server.start()
@@ -111,6 +112,17 @@ class TensoriaWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
                     waiting.end()
             gevent.sleep(HANG_UP_SECONDS)
         return True
+
+
+class Listener:
+    """What gunicorn asks a listening socket for; one closed a moment ago could not tell it."""
+
+    def __init__(self, sock: Any) -> None:
+        self._name = sock.getsockname()
+
+    def getsockname(self) -> Any:
+        """Return the address that was listened on."""
+        return self._name
 
 
 class Waiting(gevent.Timeout):  # type: ignore[misc]  # gevent has no types
