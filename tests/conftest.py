@@ -31,7 +31,9 @@ def make_app(fake: FakeOllama) -> Callable[..., Flask]:
     """Build the app in front of the fake; keywords are settings (`API_KEY="k"`)."""
 
     def make(**variables: str) -> Flask:
-        settings = Settings.from_env({"OLLAMA_BASE_URL": fake.url, **variables})
+        # Many at a time, so that a stream which a test has not read holds up no other request.
+        defaults = {"OLLAMA_BASE_URL": fake.url, "MAX_CONCURRENCY": "64"}
+        settings = Settings.from_env({**defaults, **variables})
         app = create_app(settings)
         app.test_client_class = ContractClient
         return app

@@ -319,8 +319,10 @@ def test_what_was_ignored_and_adjusted_is_told_on_both_kinds_of_answer(
 ) -> None:
     client = make_app(MAX_TOKENS_LIMIT="10").test_client()
     asked = {**hello, "max_tokens": 500, "user": "u", "mirostat": 1}
-    answers = [client.post(PATH, json={**asked, "stream": streamed}) for streamed in (True, False)]
-    answers[0].close()
+    answers = []
+    for streamed in (True, False):
+        with client.post(PATH, json={**asked, "stream": streamed}) as answer:
+            answers.append(answer)
 
     assert {a.headers["X-Tensoria-Ignored"] for a in answers} == {"mirostat,user"}
     assert {a.headers["X-Tensoria-Adjusted"] for a in answers} == {"max_tokens=10"}

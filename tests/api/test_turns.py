@@ -68,7 +68,7 @@ def start(make_app: Callable[..., Flask], fake: FakeOllama) -> Iterator[Callable
     started = []
 
     def make(**variables: str) -> Callers:
-        started.append(Callers(make_app(**variables), fake, pool))
+        started.append(Callers(make_app(**{"MAX_CONCURRENCY": "1", **variables}), fake, pool))
         return started[-1]
 
     with ThreadPoolExecutor(max_workers=64) as pool:
