@@ -1,153 +1,119 @@
-"""urllib3's connection with fewer system calls, for an engine over plain HTTP.
+"""One connection to an engine: a request goes out in one piece, an answer comes in block by block.
 
-A fifth of what a short request costs went into asking the poller whether a pooled connection is
-still open, and into sending head and body apart.
+requests, urllib3 and http.client spend three times what this costs on a request, and read one chunk
+a call. What they do for a client of any server (proxies, redirects, cookies, compression) an engine
+on a fixed address does not need.
 """
 
+import select
 import socket
-import time
-from functools import partial
-from typing import Any
+from contextlib import suppress
+from math import inf
 
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection
-from urllib3.exceptions import HTTPError
-from urllib3.response import HTTPResponse
+from tensoria.backends.sweeper import Sweeper
 
-from tensoria.backends.head import Head, Unanswered
-
-# A connection that the engine had closed tells it within a round trip. One that ends later had
-# its request worked on.
-STALE_SECONDS = 1.0
+RECEIVE_BYTES = 64 * 1024
 
 
-_Asked = tuple[tuple[Any, ...], dict[str, Any]]
+class Connection:
+    """An open connection, used for one request at a time.
 
-
-class EngineConnection(HTTPConnection):
-    """Looks by one peek, sends head and body in one piece, and survives an engine's restart.
-
-    A pooled connection may be closed in the moment between the look and the send. When it ends at
-    once and without a byte of an answer, the request is sent once more, on a new connection.
-
-    HTTP forbids that for a POST unless the client knows that repeating does no harm (RFC 9110,
-    9.2.2). Here it is known: what is asked of an engine by POST leaves nothing behind that a
-    second one would double, and nothing of the first was passed on. At worst the engine computes
-    an answer twice. It is not repeated on a connection that was new, nor when the end came late:
-    the engine was at work then, and a prompt that brings it down would do so twice.
+    Its waits have no timeout: the sweeper cuts the connection when `due` has passed, and whoever
+    waits in `send` or `receive` then gets TimeoutError.
     """
 
-    _head: bytes | None = None
-    _asked: _Asked | None = None
-    _asked_at = 0.0
-    _reused = False
-    _connect_seconds: Any = None
+    __slots__ = (
+        "__weakref__",
+        "_below",
+        "_sock",
+        "_sweeper",
+        "_tls",
+        "due",
+        "idle_since",
+        "timed_out",
+    )
 
-    @property
-    def is_connected(self) -> bool:
-        """Tell whether a pooled connection can be used: open, and nothing unasked for in it."""
-        below = getattr(self.sock, "_sock", None)
-        if below is None:
-            return bool(super().is_connected)
-        # gevent's sockets are non-blocking below, so this returns at once; a plain socket with a
-        # timeout would first wait for as long as that.
+    def __init__(self, sock: socket.socket, sweeper: Sweeper) -> None:
+        self._sock = sock
+        # Below gevent's socket is the plain one, non-blocking; below a stdlib's is nothing.
+        self._below: socket.socket | None = getattr(sock, "_sock", None)
+        self._tls = hasattr(sock, "cipher")
+        self._sweeper = sweeper
+        self.due = inf
+        self.timed_out = False
+        self.idle_since = 0.0
+        sweeper.watch(self)
+
+    def __del__(self) -> None:
+        """An answer that is dropped without a word must not leave its engine at work."""
+        self._sock.close()
+
+    def send(self, data: bytes, by: float) -> None:
+        """Send all of it; TimeoutError when that is not done by that moment."""
+        self._wait_until(by)
         try:
+            sent = 0
+            if self._below is not None and not self._tls:
+                # gevent's sendall asks the kernel for the size of its buffer each time.
+                with suppress(BlockingIOError):
+                    sent = self._below.send(data)
+            if sent < len(data):
+                self._sock.sendall(memoryview(data)[sent:])
+        except OSError as error:
+            raise self._named(error) from error
+        self.due = inf
+
+    def receive(self, by: float) -> bytes:
+        """Return what the next receive brings, b"" at the end of the connection.
+
+        Raises TimeoutError when nothing came by that moment, OSError when the connection broke.
+        """
+        self._wait_until(by)
+        try:
+            data = self._sock.recv(RECEIVE_BYTES)
+        except OSError as error:
+            raise self._named(error) from error
+        self.due = inf
+        if not data and self.timed_out:
+            raise TimeoutError
+        return data
+
+    def receive_shortly(self, seconds: float) -> bytes:
+        """Return what comes within a moment too short for the sweeper; may raise OSError."""
+        self._sock.settimeout(seconds)
+        data = self._sock.recv(RECEIVE_BYTES)
+        self._sock.settimeout(None)
+        return data
+
+    def is_silent(self) -> bool:
+        """Tell, without waiting, whether it is open and nothing unasked for has come."""
+        try:
+            if self._tls:
+                return not select.select([self._sock], [], [], 0)[0]
+            below = self._sock if self._below is None else self._below
             below.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
             return True
-        except OSError:
+        except (OSError, ValueError):
             return False
         return False
 
-    def request(self, method: str, url: str, body: Any = None, *args: Any, **options: Any) -> None:
-        """Send a request; a head is held back for the body that follows it."""
-        self._asked = (method, url, body, *args), options
-        self._asked_at = time.monotonic()
-        self._connect_seconds = self.timeout
-        self._reused = self.sock is not None
-        self._head = b"" if isinstance(body, bytes) and body else None
-        super().request(method, url, body, *args, **options)
-
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 itself has it
-        """Return the answer once its head has come, within `timeout` of the call of `request`."""
-        seconds: Any = self.timeout
-        # Not kept: it holds the request's body, and the connection may lie in the pool for hours.
-        asked, self._asked = self._asked, None
-        self.response_class = partial(  # type: ignore[assignment]  # http.client only calls it
-            Head, deadline=self._asked_at + seconds
-        )
-        try:
-            return super().getresponse()
-        except Unanswered as unanswered:
-            late = time.monotonic() - self._asked_at > STALE_SECONDS
-            if late or not self._reused or asked is None:
-                raise
-            try:
-                self._ask_again(asked, seconds)
-            except HTTPError:
-                # "Cannot be reached" would say that the engine never had the request.
-                raise unanswered from None
-            self._asked = None
-            return super().getresponse()
+    def cut(self) -> None:
+        """End it from another thread: whoever waits there is woken up."""
+        self.timed_out = True
+        # The socket's own method: an SSLSocket's would first forget that it is one.
+        with suppress(OSError):
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Close the socket; the connection may be opened anew."""
-        self._asked = None
-        super().close()
+        """Close it; a second call does nothing."""
+        self._sweeper.forget(self)
+        self._sock.close()
 
-    def _ask_again(self, asked: _Asked, read_seconds: Any) -> None:
-        """Send the same request on a new connection, with the limits of the first."""
-        words, options = asked
-        self.close()
-        self.timeout = self._connect_seconds
-        self.request(*words, **options)
-        self.timeout = read_seconds
+    def _wait_until(self, by: float) -> None:
+        self.due = by
+        if by < self._sweeper.next_look:
+            self._sweeper.look()
 
-    def send(self, data: Any) -> None:
-        """Called by http.client for the head, and by urllib3 for the body."""
-        if self._head is None:
-            super().send(data)
-        elif not self._head:
-            self._head = data
-        else:
-            held, self._head = self._head, None
-            super().send(held + data)
-
-
-class EnginePool(HTTPConnectionPool):
-    """A pool of such connections."""
-
-    ConnectionCls = EngineConnection
-
-
-class EngineAdapter(HTTPAdapter):
-    """requests' adapter for one address: its pool is found once, and cookies are not looked for.
-
-    TLS goes through urllib3's own connections.
-    """
-
-    _pool: HTTPConnectionPool | None = None
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        """Called by HTTPAdapter's own initialisation."""
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": EnginePool,
-            "https": HTTPSConnectionPool,
-        }
-
-    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> HTTPConnectionPool:
-        """Called by `send` for each request, always with the same address."""
-        if self._pool is None:
-            self._pool = super().get_connection_with_tls_context(*args, **options)
-        return self._pool
-
-    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        """Called by `send`: only what `Body` reads of a response is filled in."""
-        response = requests.Response()
-        response.status_code = resp.status
-        response.raw = resp
-        response.request = req
-        return response
+    def _named(self, error: OSError) -> OSError:
+        return TimeoutError() if self.timed_out else error

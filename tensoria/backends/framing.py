@@ -1,4 +1,4 @@
-"""Incremental decoders from bytes to what they carry: HTTP chunks, NDJSON lines, SSE events.
+"""Incremental decoders from bytes to what they carry: HTTP bodies, NDJSON lines, SSE events.
 
 Pure, and indifferent to where the bytes were cut. They work on bytes: `str.splitlines` would
 also split at U+0085, which Go does not escape.
@@ -8,6 +8,7 @@ import re
 
 MAX_FRAMING_LINE_BYTES = 4096
 # Python's int() would also take "+5", "1_0" and "0x5".
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\Z", re.DOTALL)
 
 
@@ -47,9 +48,14 @@ class Dechunker:
             self.broken = error
         return b"".join(payload)
 
+    def end(self) -> bool:
+        """Called when the connection ends; tell whether the body is whole: it never is."""
+        return False
+
     def _decode(self, data: bytes, payload: list[bytes]) -> None:
         self._rest = b""
-        at, length = 0, len(data)
+        between = not (self._left or self._expect_end_of_chunk or self._in_trailer)
+        at, length = _whole_chunks(data, payload) if between else 0, len(data)
         while at < length and not self.finished:
             if self._left:
                 text = data[at : at + self._left]
@@ -85,6 +91,47 @@ class Dechunker:
         if len(rest) > MAX_FRAMING_LINE_BYTES:
             raise FramingError("a line of framing without an end")
         self._rest = rest
+
+
+def _whole_chunks(data: bytes, payload: list[bytes]) -> int:
+    """Take the chunks that `data` begins with and that are all there; return where they end.
+
+    Nearly always that is all of it but the last chunk.
+    """
+    at = 0
+    while line := _SIZE_LINE.match(data, at):
+        begin = line.end()
+        end = begin + int(line[1], 16)
+        if begin == end or data[end : end + 2] != b"\r\n":
+            break
+        payload.append(data[begin:end])
+        at = end + 2
+    return at
+
+
+class Counted:
+    """A body whose length in bytes its head tells; None: one that ends with the connection."""
+
+    def __init__(self, length: int | None) -> None:
+        self._left = length
+        self.finished = length == 0
+        self.excess = False
+        self.broken: FramingError | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what of it belongs to the body; see `Dechunker.feed`."""
+        if self._left is None:
+            return data
+        payload = data[: self._left]
+        self._left -= len(payload)
+        self.finished = not self._left
+        self.excess = len(payload) < len(data)
+        return payload
+
+    def end(self) -> bool:
+        """Called when the connection ends; tell whether the body is whole."""
+        self.finished = self._left is None
+        return self.finished
 
 
 class LineDecoder:

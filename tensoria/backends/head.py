@@ -1,44 +1,96 @@
-"""The head of an engine's answer, read within one limit for all of it."""
+"""The head of an engine's answer, parsed as far as it decides how the body is read (RFC 9112).
 
-import http.client
-import time
-from typing import Any
+Pure. Strict where a lenient reading could take the end of one answer for the beginning of the next.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+from tensoria.backends.framing import FramingError
+
+# As Go's net/http and nginx's largest buffers have it, many times over.
+MAX_HEAD_BYTES = 64 * 1024
+_END = re.compile(rb"\n\r?\n")
+_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: .*)?")
+_BEGINNING = b"HTTP/1."
+_WITHOUT_BODY = (204, 304)
 
 
-class Unanswered(ConnectionResetError):
-    """The connection ended before a single byte of an answer had come."""
+def end_of(data: bytes, searched: int = 0) -> int | None:
+    """Return where the body begins; None while the head is not whole.
+
+    `searched` is the length that was seen before. Raises FramingError for what is no head.
+    """
+    if not data.startswith(_BEGINNING[: len(data)]):
+        raise FramingError("no HTTP")
+    end = _END.search(data, max(0, searched - 2))
+    if (end.end() if end else len(data)) > MAX_HEAD_BYTES:
+        raise FramingError("a head without an end")
+    return end.end() if end else None
 
 
-class Head(http.client.HTTPResponse):
-    """http.client's response, whose head has to be whole by a moment.
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a head says: `length` in bytes is None when the body ends with the connection.
 
-    A socket's timeout holds for each receive, so an engine that sends its head byte by byte would
-    have it anew with each.
+    `keep` tells whether the engine takes another request on this connection.
     """
 
-    def __init__(self, *args: Any, deadline: float, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._deadline = deadline  # of time.monotonic
-        self._file: Any = self.fp.raw
-        self._begun = False
+    status: int
+    chunked: bool
+    length: int | None
+    keep: bool
 
-    def begin(self) -> None:
-        """Called by http.client: read status and headers; may raise Unanswered."""
-        # On this one file and while the head is read only: the body's receives cost nothing more.
-        self._file.readinto = self._receive
-        try:
-            super().begin()
-        except ConnectionError as error:
-            if self._begun:
-                raise
-            raise Unanswered from error
-        finally:
-            del self._file.readinto
+    @classmethod
+    def of(cls, head: bytes) -> Self:
+        """Parse a whole head; raises FramingError."""
+        first, *lines = head.rstrip(b"\r\n").lower().split(b"\n")
+        status = _STATUS.fullmatch(first.upper().rstrip(b"\r"))
+        if status is None:
+            raise FramingError("no status")
+        said = _fields(lines)
+        code, chunked, length = int(status[2]), _is_chunked(said), _length(said)
+        words = [word.strip() for line in said[b"connection"] for word in line.split(b",")]
+        keep = b"keep-alive" in words if status[1] == b"0" else b"close" not in words
+        if code in _WITHOUT_BODY:
+            return cls(code, False, 0, keep)
+        if chunked:
+            # Both at once is how one answer is smuggled behind another: the connection is closed.
+            return cls(code, True, None, keep and length is None)
+        return cls(code, False, length, keep and length is not None)
 
-    def _receive(self, buffer: Any) -> int | None:
-        if self._begun:
-            left = self._deadline - time.monotonic()
-            self._file._sock.settimeout(max(0.001, left))
-        count: int | None = type(self._file).readinto(self._file, buffer)
-        self._begun = self._begun or bool(count)
-        return count
+
+def _fields(lines: list[bytes]) -> dict[bytes, list[bytes]]:
+    """Return the values of those headers that matter here."""
+    said: dict[bytes, list[bytes]] = {
+        b"connection": [],
+        b"content-length": [],
+        b"transfer-encoding": [],
+    }
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        # A blank before the colon, or a line that goes on the one before, is read differently by
+        # different readers.
+        if not colon or not name or name[0] in b" \t" or name[-1] in b" \t":
+            raise FramingError("a line that is no header")
+        if name in said:
+            said[name].append(value.strip(b" \t\r"))
+    return said
+
+
+def _is_chunked(said: dict[bytes, list[bytes]]) -> bool:
+    codings = said[b"transfer-encoding"]
+    if codings not in ([], [b"chunked"]):
+        raise FramingError("a transfer coding that nobody asked for")
+    return bool(codings)
+
+
+def _length(said: dict[bytes, list[bytes]]) -> int | None:
+    values = {part.strip() for value in said[b"content-length"] for part in value.split(b",")}
+    if not values:
+        return None
+    value = values.pop()
+    if values or not value.isdigit() or len(value) > 15:
+        raise FramingError("a length that is none")
+    return int(value)

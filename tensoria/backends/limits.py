@@ -75,19 +75,16 @@ class Clock:
     | state   | entered                   | `due`, never after the total's end    |
     | ------- | ------------------------- | ------------------------------------- |
     | waiting | the request is to be sent | that moment and `first_seconds`       |
-    | flowing | the first token came      | the last `left` and `idle_seconds`    |
+    | flowing | the first token came      | the last `until` and `idle_seconds`   |
 
-    `due` (of time.monotonic) is when somebody has to end the answer, with `error`. That is the
-    socket's own timeout, which is set to what `left` returns; a sweeper could as well.
+    `due` (of time.monotonic) is when the sweeper ends the wait, with `error`.
     """
 
-    __slots__ = ("_cut_from", "_flows", "_idle_seconds", "_limits", "due")
+    __slots__ = ("_flows", "_limits", "due")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._flows = False
-        self._idle_seconds = limits.idle_seconds
-        self._cut_from = limits.total.ends_at - limits.idle_seconds
         self.due = min(time.monotonic() + limits.first_seconds, limits.total.ends_at)
 
     def flowing(self) -> None:
@@ -96,18 +93,14 @@ class Clock:
             self._flows = True
             self._limits.watch.answered()
 
-    def left(self) -> float:
-        """Return how many seconds the next receive may take; raises BackendTimeout if none."""
-        now = time.monotonic()
+    def until(self) -> float:
+        """Return by when the next receive has to come; raises BackendTimeout if it is too late."""
+        now, limits = time.monotonic(), self._limits
         if self._flows:
-            if now < self._cut_from:
-                self.due = now + self._idle_seconds
-                # Always the same number, so that the socket need not be told anew.
-                return self._idle_seconds
-            self.due = self._limits.total.ends_at
+            self.due = min(now + limits.idle_seconds, limits.total.ends_at)
         if now >= self.due:
             raise self.error()
-        return self.due - now
+        return self.due
 
     def error(self) -> BackendTimeout:
         """Return what is said of the limit that passed, and tell the watch of a late token."""
@@ -126,5 +119,5 @@ class Clock:
         )
 
     def named(self, error: BackendError) -> BackendError:
-        """Return an error, or in place of a socket's timeout the one that names the limit."""
+        """Return an error, or in place of a timeout the one that names the limit."""
         return self.error() if isinstance(error, BackendTimeout) else error

@@ -1,86 +1,123 @@
-"""The lean connection: what it sends in one piece, and what it thinks of a pooled socket."""
+"""One connection: what it thinks of a pooled socket, and how its waits end."""
 
 import socket
+import threading
+import time
 from collections.abc import Iterator
+from math import inf
 
 import pytest
 
-from tensoria.backends.connection import EngineConnection
+from tensoria.backends.connection import Connection
+from tensoria.backends.sweeper import Sweeper
 
 
-class NonBlocking:
+class Below:
     """A socket as gevent makes them: the plain, non-blocking one is below."""
 
     def __init__(self, plain: socket.socket) -> None:
         plain.setblocking(False)
         self._sock = plain
 
+    def close(self) -> None:
+        self._sock.close()
+
+
+Pair = tuple[Connection, socket.socket]
+
+
+@pytest.fixture(params=["gevent", "plain"])
+def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    """A connection, on a socket of either kind, and its other end."""
+    ours, theirs = socket.socketpair()
+    sock = Below(ours) if request.param == "gevent" else ours
+    with ours, theirs:
+        yield Connection(sock, Sweeper()), theirs  # type: ignore[arg-type]
+
 
 @pytest.fixture
-def pair() -> Iterator[tuple[EngineConnection, socket.socket]]:
+def plain() -> Iterator[Pair]:
     ours, theirs = socket.socketpair()
-    connection = EngineConnection("engine")
-    connection.sock = NonBlocking(ours)  # type: ignore[assignment]
     with ours, theirs:
-        yield connection, theirs
+        yield Connection(ours, Sweeper()), theirs
 
 
-Pair = tuple[EngineConnection, socket.socket]
+def soon(seconds: float = 0.1) -> float:
+    return time.monotonic() + seconds
 
 
 def test_a_silent_connection_can_be_used(pair: Pair) -> None:
-    assert pair[0].is_connected
+    assert pair[0].is_silent()
 
 
 def test_a_connection_that_was_closed_cannot(pair: Pair) -> None:
     pair[1].close()
 
-    assert not pair[0].is_connected
+    assert not pair[0].is_silent()
 
 
 def test_a_connection_with_bytes_that_nobody_asked_for_cannot(pair: Pair) -> None:
     pair[1].sendall(b"HTTP/1.1 408 Request Timeout\r\n")
 
-    assert not pair[0].is_connected
+    assert not pair[0].is_silent()
 
 
-def test_a_connection_that_was_never_opened_cannot() -> None:
-    assert not EngineConnection("engine").is_connected
+def test_a_connection_that_we_closed_cannot(pair: Pair) -> None:
+    pair[0].close()
+    pair[0].close()
+
+    assert not pair[0].is_silent()
 
 
-def test_a_socket_that_is_gone_cannot_be_used(pair: Pair) -> None:
-    pair[0].sock._sock.close()  # type: ignore[union-attr]
+def test_a_receive_that_gets_nothing_in_time_is_a_timeout(plain: Pair) -> None:
+    with pytest.raises(TimeoutError):
+        plain[0].receive(soon())
 
-    assert not pair[0].is_connected
-
-
-class Sends:
-    """A socket that notes each send."""
-
-    def __init__(self) -> None:
-        self.sent: list[bytes] = []
-
-    def sendall(self, data: bytes) -> None:
-        self.sent.append(data)
-
-    def settimeout(self, seconds: float) -> None:
-        """Nothing waits here."""
+    assert plain[0].timed_out
 
 
-@pytest.mark.parametrize(
-    ("method", "body", "end"),
-    [
-        ("POST", b'{"a":1}', b'\r\n\r\n{"a":1}'),
-        ("GET", None, b"\r\n\r\n"),
-        ("POST", b"", b"\r\n\r\n"),
-    ],
-)
-def test_head_and_body_leave_in_one_send(method: str, body: bytes | None, end: bytes) -> None:
-    connection = EngineConnection("engine")
-    sends = Sends()
-    connection.sock = sends  # type: ignore[assignment]
-    connection.request(method, "/api/chat", body, headers={"Content-Length": "7"})
+def test_a_send_that_nobody_reads_is_a_timeout(plain: Pair) -> None:
+    with pytest.raises(TimeoutError):
+        plain[0].send(b"x" * 20_000_000, soon())
 
-    assert len(sends.sent) == 1
-    assert sends.sent[0].startswith(f"{method} /api/chat HTTP/1.1\r\n".encode())
-    assert sends.sent[0].endswith(end)
+
+def test_a_limit_counts_only_while_something_is_waited_for(plain: Pair) -> None:
+    """Whoever reads may be busy with what it has: that is no silence of the engine."""
+    plain[1].sendall(b"a")
+    assert plain[0].receive(soon()) == b"a"
+    assert plain[0].due == inf
+    plain[0].send(b"b", soon())
+    assert plain[0].due == inf
+
+
+def test_what_came_before_a_cut_is_not_lost(plain: Pair) -> None:
+    plain[1].sendall(b"a")
+    plain[0].cut()
+
+    assert plain[0].receive(soon(5)) == b"a"
+    with pytest.raises(TimeoutError):
+        plain[0].receive(soon(5))
+
+
+def test_a_cut_from_another_thread_ends_a_wait_at_once(plain: Pair) -> None:
+    threading.Timer(0.1, plain[0].cut).start()
+    started = time.monotonic()
+    with pytest.raises(TimeoutError):
+        plain[0].receive(soon(60))
+
+    assert time.monotonic() - started < 5
+
+
+def test_a_reset_is_no_timeout(plain: Pair) -> None:
+    plain[0].send(b"unread", soon(5))
+    plain[1].close()
+
+    with pytest.raises(ConnectionResetError):
+        plain[0].receive(soon(5))
+
+
+def test_what_does_not_come_at_once_is_not_waited_for_longer(plain: Pair) -> None:
+    plain[1].sendall(b"a")
+    assert plain[0].receive_shortly(5) == b"a"
+    with pytest.raises(TimeoutError):
+        plain[0].receive_shortly(0.05)

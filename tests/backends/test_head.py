@@ -1,152 +1,161 @@
-"""An answer that has not begun: a head that drips, and a connection that was closed meanwhile."""
-
-import time
+"""The head of an answer: where it ends, what it says of the body, and what is no head at all."""
 
 import pytest
 
-from tensoria.backends import connection
-from tensoria.backends.limits import Limits
-from tensoria.backends.transport import Transport
-from tensoria.errors import BackendError, BackendTimeout
-from tests.fake_ollama import Exchange, FakeOllama, Handler, answer_json, close, drip, reset
+from tensoria.backends.framing import FramingError
+from tensoria.backends.head import MAX_HEAD_BYTES, Head, end_of
 
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+OK = b"HTTP/1.1 200 OK\r\n"
 
 
-@pytest.fixture
-def warm(fake: FakeOllama, transport: Transport) -> Transport:
-    """A transport with one pooled connection."""
-    assert transport.json("GET", "/api/version", seconds=5)[0] == 200
-    return transport
+def head(*lines: str, first: bytes = OK) -> Head:
+    return Head.of(first + "".join(f"{line}\r\n" for line in lines).encode() + b"\r\n")
 
 
-def post(transport: Transport, seconds: float = 5) -> bytes:
-    with transport.open("/api/chat", {"a": 1}, Limits(seconds, 5)) as body:
-        return body.read_all(1 << 20)
+@pytest.mark.parametrize("end", [b"\r\n\r\n", b"\n\n", b"\n\r\n"])
+def test_a_head_ends_at_the_first_empty_line_wherever_it_is_cut(end: bytes) -> None:
+    whole = b"HTTP/1.1 200 OK\r\nA: b" + end
+    data = whole + b"body\r\n\r\nmore"
+    for cut in range(len(whole)):
+        assert end_of(data[:cut]) is None
+    for cut in range(len(whole), len(data) + 1):
+        assert end_of(data[:cut]) == len(whole)
 
 
-def test_a_head_that_drips_has_one_limit_for_all_of_it(
-    fake: FakeOllama, transport: Transport
-) -> None:
-    """Each byte comes well within it; the whole head would take two seconds."""
-    fake.script("/api/chat", drip(HEAD, 0.05))
-    started = time.monotonic()
-    with pytest.raises(BackendTimeout):
-        post(transport, seconds=0.3)
-
-    assert 0.25 < time.monotonic() - started < 1
+def test_the_end_is_found_though_it_was_cut_in_two() -> None:
+    data = b"HTTP/1.1 200 OK\r\n\r\n"
+    for searched in range(len(data)):
+        assert end_of(data, searched) == len(data)
 
 
-def test_a_head_that_comes_byte_by_byte_in_time_is_read(
-    fake: FakeOllama, transport: Transport
-) -> None:
-    fake.script("/api/chat", drip(HEAD, 0))
-
-    assert post(transport) == b"{}"
-    assert post(transport) == b"{}"
-    assert fake.connections_opened == 1
+@pytest.mark.parametrize("data", [b"S", b"HTTP/2 200\r\n\r\n", b"SSH-2.0-x\r\n", b"\r\nHTTP/1.1"])
+def test_what_does_not_begin_as_a_head_is_none_from_its_first_byte(data: bytes) -> None:
+    with pytest.raises(FramingError):
+        end_of(data)
 
 
-@pytest.mark.parametrize("end", [close, reset])
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_pooled_connection_that_ends_without_a_byte_costs_nobody_a_request(
-    fake: FakeOllama, warm: Transport, end: Handler, method: str
-) -> None:
-    fake.script("/x", end, answer_json({"right": True}))
+@pytest.mark.parametrize("end", [b"", b"\r\n\r\n"])
+def test_a_head_that_is_too_long_is_refused_ended_or_not(end: bytes) -> None:
+    longest = OK + b"A: " + b"b" * (MAX_HEAD_BYTES - len(OK) - 3 - len(end)) + end
+    end_of(longest)
 
-    assert warm.json(method, "/x", {"a": 1}, seconds=5) == (200, b'{"right":true}')
-    first, second = fake.received("/x")
-    assert (first.body, second.body) == (b'{"a":1}', b'{"a":1}')
-    assert first.connection != second.connection
+    with pytest.raises(FramingError):
+        end_of(longest.replace(b"bb", b"bbb", 1))
 
 
-@pytest.mark.parametrize("end", [close, reset])
-def test_a_request_is_repeated_once(fake: FakeOllama, warm: Transport, end: Handler) -> None:
-    fake.script("/api/chat", end)
-    with pytest.raises(BackendError) as caught:
-        post(warm)
-
-    assert caught.value.status == 502
-    assert len(fake.received("/api/chat")) == 2
-
-
-def test_a_request_on_a_new_connection_is_not_repeated(
-    fake: FakeOllama, transport: Transport
-) -> None:
-    fake.script("/api/chat", close)
-    with pytest.raises(BackendError):
-        post(transport)
-
-    assert len(fake.received("/api/chat")) == 1
-
-
-@pytest.mark.parametrize("end", [close, reset])
-def test_an_answer_that_has_begun_is_not_asked_for_again(
-    fake: FakeOllama, warm: Transport, end: Handler
-) -> None:
-    def begin(exchange: Exchange) -> None:
-        exchange.send_raw(b"H")
-        end(exchange)
-
-    fake.script("/api/chat", begin)
-    with pytest.raises(BackendError):
-        post(warm)
-
-    assert len(fake.received("/api/chat")) == 1
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["Content-Length: 5"], Head(200, False, 5, True)),
+        (["content-length:5"], Head(200, False, 5, True)),
+        (["Content-Length: \t 5 \t"], Head(200, False, 5, True)),
+        (["Content-Length: 5", "Content-Length: 5"], Head(200, False, 5, True)),
+        (["Content-Length: 5, 5"], Head(200, False, 5, True)),
+        (["Content-Length: 0"], Head(200, False, 0, True)),
+        (["Transfer-Encoding: chunked"], Head(200, True, None, True)),
+        (["TRANSFER-ENCODING: Chunked"], Head(200, True, None, True)),
+        (["Transfer-Encoding: chunked", "Connection: close"], Head(200, True, None, False)),
+        (["Connection: x, Close", "Content-Length: 1"], Head(200, False, 1, False)),
+        (["Connection: keep-alive", "Content-Length: 1"], Head(200, False, 1, True)),
+        ([], Head(200, False, None, False)),
+        (["X: caf\xe9", "Content-Length: 1"], Head(200, False, 1, True)),
+    ],
+)
+def test_a_head_says_how_its_body_is_read(lines: list[str], expected: Head) -> None:
+    assert head(*lines) == expected
 
 
-def test_an_engine_that_ends_at_work_is_not_asked_again(
-    fake: FakeOllama, warm: Transport, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A prompt that brings it down would do so twice."""
-    monkeypatch.setattr(connection, "STALE_SECONDS", 0.05)
+def test_a_length_beside_chunks_does_not_count_and_ends_the_connection() -> None:
+    """Both at once is how one answer is smuggled behind another (RFC 9112, 6.3)."""
+    both = head("Content-Length: 5", "Transfer-Encoding: chunked")
 
-    def work(exchange: Exchange) -> None:
-        exchange.pause(0.1)
-        close(exchange)
-
-    fake.script("/api/chat", work)
-    with pytest.raises(BackendError):
-        post(warm)
-
-    assert len(fake.received("/api/chat")) == 1
+    assert both == Head(200, True, None, False)
 
 
-def test_a_repeated_request_has_what_is_left_of_its_limit(
-    fake: FakeOllama, warm: Transport
-) -> None:
-    def late(exchange: Exchange) -> None:
-        exchange.pause(0.3)
-        close(exchange)
+@pytest.mark.parametrize("status", [204, 304])
+def test_an_answer_without_a_body_has_none_whatever_it_says(status: int) -> None:
+    first = f"HTTP/1.1 {status} Nothing\r\n".encode()
 
-    fake.script("/api/chat", late, drip(HEAD, 0.05))
-    started = time.monotonic()
-    with pytest.raises(BackendTimeout):
-        post(warm, seconds=0.5)
-
-    assert time.monotonic() - started < 0.75
+    assert head("Content-Length: 7", first=first) == Head(status, False, 0, True)
+    assert head("Transfer-Encoding: chunked", first=first).length == 0
+    assert not head("Transfer-Encoding: chunked", first=first).chunked
 
 
-def test_an_engine_that_is_gone_when_it_is_asked_again_broke_the_connection(
-    fake: FakeOllama, warm: Transport
-) -> None:
-    """503 would say that it never had the request."""
+@pytest.mark.parametrize(("connection", "keep"), [("", False), ("Keep-Alive", True), ("x", False)])
+def test_http_1_0_keeps_a_connection_only_when_it_says_so(connection: str, keep: bool) -> None:
+    first = b"HTTP/1.0 200 OK\r\n"
 
-    def go(exchange: Exchange) -> None:
-        fake.stop_listening()
-        close(exchange)
-
-    fake.script("/api/chat", go)
-    with pytest.raises(BackendError) as caught:
-        post(warm)
-
-    assert caught.value.status == 502
+    assert head(f"Connection: {connection}", "Content-Length: 1", first=first).keep is keep
 
 
-def test_the_body_of_a_request_is_not_kept_with_its_connection(
-    fake: FakeOllama, warm: Transport
-) -> None:
-    post(warm)
-    pool = warm._adapter.get_connection_with_tls_context(None)  # type: ignore[attr-defined]
+@pytest.mark.parametrize(
+    "first", [b"HTTP/1.1 200\r\n", b"HTTP/1.1 200 \r\n", b"HTTP/1.1 200 Gr\xc3\xbc\xc3\x9fe\r\n"]
+)
+def test_a_status_needs_no_words(first: bytes) -> None:
+    assert head("Content-Length: 1", first=first).status == 200
 
-    assert [pooled._asked for pooled in pool.pool.queue if pooled] == [None]
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"HTTP/1.1\r\n",
+        b"HTTP/1.1 20\r\n",
+        b"HTTP/1.1 2000 OK\r\n",
+        b"HTTP/1.1 600 OK\r\n",
+        b"HTTP/1.1  200 OK\r\n",
+        b"HTTP/1.2 200 OK\r\n",
+        b"HTTP/1.1 2x0 OK\r\n",
+        b"HTTP/1.1\t200 OK\r\n",
+        b"HTTP/1.1 \xb2\xb2\xb2 OK\r\n",
+    ],
+)
+def test_a_first_line_without_a_status_is_refused(first: bytes) -> None:
+    with pytest.raises(FramingError):
+        head(first=first)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "no colon",
+        ": no name",
+        "Content-Length : 5",
+        " Content-Length: 5",
+        "\tfolded",
+        "Content-Length: -5",
+        "Content-Length: +5",
+        "Content-Length: 5_0",
+        "Content-Length: 0x5",
+        "Content-Length: 5 5",
+        "Content-Length: 5, 6",
+        "Content-Length: ",
+        "Content-Length: \u0665",
+        "Content-Length: 9999999999999999",
+        "Transfer-Encoding: gzip",
+        "Transfer-Encoding: gzip, chunked",
+        "Transfer-Encoding: chunked, chunked",
+        "Transfer-Encoding: xchunked",
+        "Transfer-Encoding: chunked\x0b",
+        "Transfer-Encoding: ",
+    ],
+)
+def test_a_line_that_could_be_read_in_two_ways_is_refused(line: str) -> None:
+    with pytest.raises(FramingError):
+        head(line)
+
+
+def test_the_same_coding_named_twice_is_refused() -> None:
+    with pytest.raises(FramingError):
+        head("Transfer-Encoding: chunked", "Transfer-Encoding: chunked")
+
+
+def test_no_byte_that_is_changed_makes_anything_but_a_head_or_a_framing_error() -> None:
+    whole = OK + b"Content-Length: 12\r\nConnection: close\r\n\r\n"
+    for at in range(len(whole)):
+        for byte in (0, 9, 10, 13, 32, 44, 58, 127, 255):
+            changed = whole[:at] + bytes([byte]) + whole[at + 1 :]
+            try:
+                parsed = Head.of(changed)
+            except FramingError:
+                continue
+            assert parsed.length in (None, 1, 2, 12)
