@@ -104,6 +104,7 @@ def configure(level: str, log_format: str) -> None:
     """
     logging.config.dictConfig(config(level, log_format))
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # so that page has it
 
 
 @lru_cache(maxsize=4)

@@ -4,9 +4,9 @@ from typing import Any
 
 import orjson
 from flask import Response, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from tensoria.api.services import client
+from tensoria.api.services import client, services
 from tensoria.errors import InvalidRequest, UnsupportedMediaType
 
 
@@ -16,7 +16,7 @@ def json_body() -> Any:
     The content type has to say JSON: a browser sends anything else to a service on localhost
     without asking it first (CORS "simple requests").
     """
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+    if request.environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
         raise UnsupportedMediaType("Send the body without a Content-Encoding.")
     if not _says_json():
         raise UnsupportedMediaType("Send the body as JSON, with 'Content-Type: application/json'.")
@@ -38,12 +38,27 @@ def _says_json() -> bool:
 
 
 def _data() -> bytes:
-    data = request.get_data(cache=False)
+    data = _body()
     # Only now: while the body comes, its end is for werkzeug to judge.
     client().watch()
+    return data
+
+
+def _body() -> bytes:
+    length, most = request.content_length, services().settings.max_body_bytes
+    if length is not None and length <= most:
+        # What werkzeug's own stream guards against, all but an end too early, is ruled out.
+        try:
+            data: bytes = request.environ["wsgi.input"].read(length)
+        except OSError:
+            data = b""
+        if len(data) < length:
+            raise ClientDisconnected
+        return data
+    data = request.get_data(cache=False)
     # Of a body that does not tell its length werkzeug reads as much as is allowed, and then stops
     # without a word.
-    if request.content_length is None and len(data) >= (request.max_content_length or 0):
+    if length is None and len(data) >= most:
         raise RequestEntityTooLarge
     return data
 

@@ -49,7 +49,7 @@ def notices(schema: Any, loaded: Loaded[Any]) -> Notices:
         record().fields |= to_log(ignored, known=table(schema).keys())
     if explains():
         g.ignored = ignored
-    return Notices(ignored, verbose=is_on("X-Tensoria-Verbose"))
+    return Notices(ignored, verbose=is_on("HTTP_X_TENSORIA_VERBOSE"))
 
 
 def to_log(names: Iterable[str], *, known: Container[str]) -> Fields:
