@@ -36,6 +36,7 @@ from tensoria.translate.reasoning import to_think
 from tensoria.translate.traits import Traits, to_version
 from tensoria.wire import ollama
 from tensoria.wire.completions import CompletionRequest, TextChunk
+from tensoria.wire.generation import Generation
 from tensoria.wire.openai import ChatRequest, Chunk, EmbeddingRequest, Model
 
 # An Ollama that is replaced by another release is away for a while.
@@ -207,9 +208,7 @@ class OllamaBackend:
         decoder = LineDecoder(MAX_LINE_BYTES)
         return EngineStream(body, decoder, translator, model=model, adjusted=adjusted | cut)
 
-    def _temperature(
-        self, request: ChatRequest | CompletionRequest, entry: ollama.ModelEntry
-    ) -> float | None:
+    def _temperature(self, request: Generation, entry: ollama.ModelEntry) -> float | None:
         """Return the gateway's default, or None where the client's or the model's own holds."""
         if "temperature" in request or self._models.about(entry).own_temperature:
             return None
@@ -233,9 +232,7 @@ class OllamaBackend:
                     context = self._models.context_in_use(model, now=True)
             return to_error(body.status, text, context=context)
 
-    def _frame(
-        self, request: ChatRequest | CompletionRequest, answer: AnswerId, entry: ollama.ModelEntry
-    ) -> Frame:
+    def _frame(self, request: Generation, answer: AnswerId, entry: ollama.ModelEntry) -> Frame:
         return Frame(
             id=answer.id,
             created=answer.created,

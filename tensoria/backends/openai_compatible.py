@@ -35,6 +35,7 @@ from tensoria.translate.fingerprint import to_identity
 from tensoria.translate.reasoning import to_template_levels
 from tensoria.translate.traits import Traits
 from tensoria.wire.completions import CompletionRequest, TextChunk
+from tensoria.wire.generation import Generation
 from tensoria.wire.openai import ChatRequest, Chunk, EmbeddingRequest, Model
 
 CANNOT_CUT = (
@@ -147,9 +148,7 @@ class OpenAIBackend:
         """See `Backend.status`."""
         return self._status.get()
 
-    def _frame(
-        self, request: ChatRequest | CompletionRequest, answer: AnswerId, entry: dict[str, Any]
-    ) -> Frame:
+    def _frame(self, request: Generation, answer: AnswerId, entry: dict[str, Any]) -> Frame:
         return Frame(
             id=answer.id,
             created=answer.created,

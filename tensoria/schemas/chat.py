@@ -39,8 +39,8 @@ from tensoria.schemas.sampling import (
 from tensoria.schemas.support import honoured, ignored, refused, support
 from tensoria.schemas.tools import ToolChoice, Tools, ignored_in_tools, settle
 from tensoria.translate.reasoning import settle_effort
-from tensoria.wire.completions import CompletionRequest
-from tensoria.wire.openai import ChatRequest, StreamOptions
+from tensoria.wire.generation import Generation, StreamOptions
+from tensoria.wire.openai import ChatRequest
 
 # Editors send a dozen stop strings, where OpenAI allows four.
 MAX_STOPS = 64
@@ -224,9 +224,7 @@ def load(body: object) -> Loaded[ChatRequest]:
     return Loaded(request, tuple(sorted(names)))
 
 
-def ignored_stream_options(
-    request: ChatRequest | CompletionRequest, raw: dict[str, Any]
-) -> set[str]:
+def ignored_stream_options(request: Generation, raw: dict[str, Any]) -> set[str]:
     """Name the members of `stream_options` that have no effect; all of it without a stream."""
     if not request.get("stream"):
         return {"stream_options"}

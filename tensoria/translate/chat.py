@@ -17,7 +17,7 @@ from tensoria.translate.structured import to_format
 from tensoria.translate.tools import OllamaCalls, to_ollama_history, to_ollama_tools
 from tensoria.translate.traits import Version
 from tensoria.wire import ollama
-from tensoria.wire.completions import CompletionRequest
+from tensoria.wire.generation import Generation
 from tensoria.wire.openai import (
     ChatRequest,
     Chunk,
@@ -101,7 +101,7 @@ def fold_roles(messages: Iterable[Message]) -> list[Message]:
     return folded
 
 
-def wants_usage(request: ChatRequest | CompletionRequest) -> bool:
+def wants_usage(request: Generation) -> bool:
     """A whole answer always has its usage, a stream on demand."""
     options = request.get("stream_options", {})
     return not request.get("stream") or options.get("include_usage", False)
@@ -112,7 +112,7 @@ MOST_TOKENS = 2**31 - 1
 
 
 def token_limit(
-    request: ChatRequest | CompletionRequest, *, default: int, ceiling: int | None
+    request: Generation, *, default: int, ceiling: int | None
 ) -> tuple[int, dict[str, str]]:
     """Return the limit in tokens, and what was adjusted (`{"max_tokens": "8192"}`) if clamped.
 

@@ -6,37 +6,23 @@ Sources: OpenAI's CreateCompletionRequest and CreateCompletionResponse; Ollama's
 
 from typing import Literal, NotRequired, TypedDict
 
-from tensoria.wire.extensions import Sampling
+from tensoria.wire.generation import Generation
 from tensoria.wire.ollama import Options
-from tensoria.wire.openai import FinishReason, StreamOptions, Usage
+from tensoria.wire.openai import FinishReason, Usage
 
 
-class CompletionRequest(Sampling):
+class CompletionRequest(Generation):
     """A validated body of POST /v1/completions; what the client left out is absent.
 
-    `prompt` and `stop` are lists, limits are in tokens. `raw` (an extension) false asks for the
-    model's chat template around the prompt.
+    `prompt` is a list. `raw` (an extension) false asks for the model's chat template around the
+    prompt.
     """
 
     prompt: list[str]
-    model: NotRequired[str]
     suffix: NotRequired[str]
     echo: NotRequired[bool]
     raw: NotRequired[bool]
-    stream: NotRequired[bool]
-    stream_options: NotRequired[StreamOptions]
-    temperature: NotRequired[float]
-    top_p: NotRequired[float]
-    max_tokens: NotRequired[int]
-    max_completion_tokens: NotRequired[int]
-    stop: NotRequired[list[str]]
-    seed: NotRequired[int]
-    presence_penalty: NotRequired[float]
-    frequency_penalty: NotRequired[float]
-    logit_bias: NotRequired[dict[str, float]]
     logprobs: NotRequired[int]
-    n: NotRequired[int]
-    user: NotRequired[str]
 
 
 class TextLogprobs(TypedDict):

@@ -3,7 +3,8 @@
 from typing import Any, Literal, NotRequired, TypedDict
 
 from tensoria.wire.content import ContentPart
-from tensoria.wire.extensions import Sampling, Thinking
+from tensoria.wire.extensions import Thinking
+from tensoria.wire.generation import Generation
 from tensoria.wire.response_format import ResponseFormat as ResponseFormat
 from tensoria.wire.tools import Tool as Tool
 from tensoria.wire.tools import ToolCall as ToolCall
@@ -28,42 +29,21 @@ class Message(TypedDict):
     parts: NotRequired[list[ContentPart]]
 
 
-class StreamOptions(TypedDict, total=False):
-    """`stream_options` of a request."""
-
-    include_usage: bool
-
-
-class ChatRequest(Sampling, Thinking):
+class ChatRequest(Generation, Thinking):
     """A validated body of POST /v1/chat/completions; what the client left out is absent.
 
-    `stop` is a list, `max_tokens` holds the smaller of both spellings of the limit (in tokens).
     `tool_choice` is there only for a call that is forced ("required", or the named function), and
     `parallel_tool_calls` only when false; both only beside `tools`. Of the spellings of an effort
     (`reasoning_effort`, and those of `Thinking`) at most one is there.
     """
 
     messages: list[Message]
-    model: NotRequired[str]
-    stream: NotRequired[bool]
-    stream_options: NotRequired[StreamOptions]
-    temperature: NotRequired[float]
-    top_p: NotRequired[float]
-    max_tokens: NotRequired[int]
-    max_completion_tokens: NotRequired[int]
-    stop: NotRequired[list[str]]
-    seed: NotRequired[int]
-    presence_penalty: NotRequired[float]
-    frequency_penalty: NotRequired[float]
     tools: NotRequired[list[Tool]]
     tool_choice: NotRequired[Any]
     parallel_tool_calls: NotRequired[bool]
     response_format: NotRequired[ResponseFormat]
-    logit_bias: NotRequired[dict[str, float]]
     logprobs: NotRequired[bool]
     top_logprobs: NotRequired[int]
-    n: NotRequired[int]
-    user: NotRequired[str]
     reasoning_effort: NotRequired[str]
 
 
