@@ -7,11 +7,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from tensoria.errors import BackendError
 from tensoria.translate.chat import ToChunks
 from tensoria.translate.chat_passthrough import FromOpenAI
 from tensoria.translate.chunks import Frame, to_chunk
-from tensoria.translate.logprobs import to_tokens
+from tensoria.translate.logprobs import translated
 from tensoria.wire.openai import ChatRequest, Chunk, TokenLogprob
 
 # Ollama sends as many as it was asked for, and never more than this.
@@ -34,14 +33,8 @@ class ToChunksWithLogprobs(ToChunks):
     """Lines of /api/chat, any of which may have `logprobs`, also one without text."""
 
     def _line(self, line: Any, chunks: list[Chunk]) -> None:
-        try:
-            tokens = to_tokens(line.get("logprobs"), MOST) if isinstance(line, dict) else []
-        except BackendError as error:
-            self.error = error
-            return
         start = len(chunks)
-        super()._line(line, chunks)
-        if tokens and not self.error:
+        if tokens := translated(self, super()._line, line, chunks, MOST):
             self._open(chunks)
             attach(self._frame, tokens, chunks, start)
 
@@ -54,15 +47,8 @@ class FromOpenAIWithLogprobs(FromOpenAI):
         self._most = most
 
     def _choice(self, choice: Any, chunks: list[Chunk]) -> None:
-        try:
-            told = choice.get("logprobs") if isinstance(choice, dict) else None
-            tokens = to_tokens(told, self._most)
-        except BackendError as error:
-            self.error = error
-            return
         start = len(chunks)
-        super()._choice(choice, chunks)
-        if tokens and not self.error:
+        if tokens := translated(self, super()._choice, choice, chunks, self._most):
             attach(self._frame, tokens, chunks, start)
 
 

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from tensoria.errors import BackendError
 from tensoria.translate.chunks import Frame
 from tensoria.translate.completion_chunks import to_text_chunk
 from tensoria.translate.completions import ToTextChunks
 from tensoria.translate.completions_passthrough import FromOpenAIText
-from tensoria.translate.logprobs import ToTextLogprobs, to_tokens
+from tensoria.translate.logprobs import ToTextLogprobs, translated
 from tensoria.wire.completions import CompletionRequest, TextChunk, TextLogprobs
 
 
@@ -36,14 +35,8 @@ class ToTextChunksWithLogprobs(ToTextChunks):
         self._told = ToTextLogprobs()
 
     def _line(self, line: Any, chunks: list[TextChunk]) -> None:
-        try:
-            tokens = to_tokens(line.get("logprobs"), self._most) if isinstance(line, dict) else []
-        except BackendError as error:
-            self.error = error
-            return
         start = len(chunks)
-        super()._line(line, chunks)
-        if tokens and not self.error:
+        if tokens := translated(self, super()._line, line, chunks, self._most):
             attach(self._frame, self._index, self._told.feed(tokens), chunks, start)
 
 
@@ -56,15 +49,8 @@ class FromOpenAITextWithLogprobs(FromOpenAIText):
         self._told = ToTextLogprobs()
 
     def _choice(self, choice: Any, chunks: list[TextChunk]) -> None:
-        try:
-            told = choice.get("logprobs") if isinstance(choice, dict) else None
-            tokens = to_tokens(told, self._most)
-        except BackendError as error:
-            self.error = error
-            return
         start = len(chunks)
-        super()._choice(choice, chunks)
-        if tokens and not self.error:
+        if tokens := translated(self, super()._choice, choice, chunks, self._most):
             attach(self._frame, self._index, self._told.feed(tokens), chunks, start)
 
 

@@ -5,12 +5,34 @@ both kinds in OpenAI's form; vLLM, which tells a completion's in the older form.
 """
 
 import codecs
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tensoria.errors import BackendError
+from tensoria.translate.reading import AnyChunk, Events, Lines
 from tensoria.wire.completions import TextLogprobs
 from tensoria.wire.openai import TokenLogprob, TopLogprob
+
+
+def translated(
+    reading: Lines[AnyChunk] | Events[AnyChunk],
+    translate: Callable[[Any, list[AnyChunk]], None],
+    told_by: Any,
+    chunks: list[AnyChunk],
+    most: int,
+) -> list[TokenLogprob]:
+    """Translate a line or a choice, which may be any JSON, and return the tokens that it tells of.
+
+    They are read first: where they cannot be, or the rest cannot, `reading` has the error and
+    nothing is returned.
+    """
+    try:
+        tokens = to_tokens(told_by.get("logprobs") if isinstance(told_by, dict) else None, most)
+    except BackendError as error:
+        reading.error = error
+        return []
+    translate(told_by, chunks)
+    return [] if reading.error else tokens
 
 
 def to_tokens(found: object, most: int) -> list[TokenLogprob]:
