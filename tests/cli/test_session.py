@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +118,26 @@ def engine_pids(engines: Path) -> list[int]:
     return [json.loads(line)["pid"] for line in engines.read_text().splitlines()]
 
 
+@dataclass
+class Death:
+    """A process of the engine is killed once, and what the user is told is kept in `told`."""
+
+    engines: Path
+    which: int
+    name: str
+    capsys: pytest.CaptureFixture[str]
+    told: str = ""
+    killed: bool = False
+
+    def is_over(self) -> bool:
+        """Tell whether the user knows by now that it was replaced."""
+        if not self.killed:
+            os.kill(engine_pids(self.engines)[self.which], signal.SIGKILL)
+            self.killed = True
+        self.told += self.capsys.readouterr().err
+        return f"{self.name} answers again" in self.told
+
+
 def test_gateway_is_started_with_the_engines_address_and_key(run: Run, journal: Path) -> None:
     assert run() == 0
     assert told(journal)["ENGINE_BASE_URL"] == f"http://127.0.0.1:{stub_child.FIRST_PORT}"
@@ -139,18 +159,9 @@ def test_signal_ends_both_processes_of_the_engine(run: Run, journal: Path, engin
 def test_second_process_that_dies_is_replaced_and_told_by_its_name(
     run: Run, journal: Path, engines: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    errors: list[str] = []
-    killed: list[int] = []
-
-    def answers_again() -> bool:
-        if not killed:
-            killed.append(engine_pids(engines)[1])
-            os.kill(killed[0], signal.SIGKILL)
-        errors.append(capsys.readouterr().err)
-        return "answers again" in "".join(errors)
-
-    assert run(embeddings=True, when=lambda: has_lines(journal) and answers_again()) == 0
-    assert "".join(errors).splitlines() == [
+    death = Death(engines, 1, "the embeddings engine", capsys)
+    assert run(embeddings=True, when=lambda: has_lines(journal) and death.is_over()) == 0
+    assert death.told.splitlines() == [
         "tensoria: the embeddings engine was ended by SIGKILL (is there enough memory?); "
         "it is started again in 0.01 s.",
         "tensoria: the embeddings engine answers again.",
@@ -179,17 +190,12 @@ def test_signal_while_the_second_process_loads_ends_both(
 def test_first_process_that_dies_while_the_second_loads_is_told_and_replaced(
     run: Run, journal: Path, engines: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    errors: list[str] = []
-    killed: list[int] = []
+    death = Death(engines, 0, "the engine", capsys)
 
-    def answers_again() -> bool:
-        if not killed and has_lines(engines, 2):
-            killed.append(engine_pids(engines)[0])
-            os.kill(killed[0], signal.SIGKILL)
-        errors.append(capsys.readouterr().err)
-        return "the engine answers again" in "".join(errors)
+    def is_over() -> bool:
+        return has_lines(engines, 2) and death.is_over()
 
-    assert run(child="never-embeds", embeddings=True, when=answers_again) == 0
+    assert run(child="never-embeds", embeddings=True, when=is_over) == 0
     wait_until_gone(*engine_pids(engines))
 
 
@@ -264,18 +270,9 @@ def test_signal_while_the_engine_loads_ends_it(run: Run, journal: Path, engines:
 def test_engine_that_dies_is_replaced_and_told(
     run: Run, journal: Path, engines: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    errors: list[str] = []
-    killed: list[int] = []
-
-    def answers_again() -> bool:
-        if not killed:
-            killed.append(engine_pids(engines)[0])
-            os.kill(killed[0], signal.SIGKILL)
-        errors.append(capsys.readouterr().err)
-        return "answers again" in "".join(errors)
-
-    assert run(when=lambda: has_lines(journal) and answers_again()) == 0
-    told_user = "".join(errors).splitlines()
+    death = Death(engines, 0, "the engine", capsys)
+    assert run(when=lambda: has_lines(journal) and death.is_over()) == 0
+    told_user = death.told.splitlines()
     assert told_user[0] == (
         "tensoria: the engine was ended by SIGKILL (is there enough memory?); "
         "it is started again in 0.01 s."
