@@ -22,7 +22,7 @@ class ToolCall(TypedDict):
 
 
 class ChatMessage(TypedDict):
-    """A message of a request, or the message of an answer's line; `images` are base64."""
+    """A message of a request; `images` are base64."""
 
     role: str
     content: str
@@ -89,33 +89,6 @@ class ChatRequest(TypedDict):
     tools: NotRequired[list[Tool]]
     logprobs: NotRequired[bool]
     top_logprobs: NotRequired[int]
-
-
-class TopLogprob(TypedDict):
-    """A token and its log probability; `bytes` are what it stands for, whole letters or not."""
-
-    token: str
-    logprob: float
-    bytes: NotRequired[list[int]]
-
-
-class TokenLogprob(TopLogprob):
-    """A token of the answer (0.12.11 and later); without `top_logprobs` if none were asked for."""
-
-    top_logprobs: NotRequired[list[TopLogprob]]
-
-
-class ChatLine(TypedDict, total=False):
-    """One NDJSON line of /api/chat: text, the last line with its counts, or an error."""
-
-    model: str
-    message: ChatMessage
-    done: bool
-    done_reason: str
-    prompt_eval_count: int
-    eval_count: int
-    logprobs: list[TokenLogprob]
-    error: str
 
 
 class EmbedOptions(TypedDict):
