@@ -60,12 +60,6 @@ class Support:
         return None
 
     @property
-    def reaches_an_engine(self) -> bool:
-        """Tell whether at least one kind of engine sees the field, in some form."""
-        levels = {self.ollama, self.llamacpp, self.openai}
-        return not levels <= {"ignored", "refused"}
-
-    @property
     def never(self) -> bool:
         """Tell whether no engine honours it."""
         return {self.ollama, self.llamacpp, self.openai} == {"refused"}

@@ -12,6 +12,7 @@ from tensoria.schemas.chat import ChatSchema, load
 from tensoria.schemas.support import narrow, table
 from tensoria.translate.traits import Traits
 from tensoria.wire.openai import ChatRequest
+from tests.schemas.taken import taken
 
 CONTRACT = json.loads(
     (Path(__file__).parent.parent / "contract" / "openai.schema.json").read_text()
@@ -233,8 +234,7 @@ def test_schema_has_every_field_of_openais_contract() -> None:
 
 
 def test_typed_request_has_the_fields_that_reach_an_engine() -> None:
-    taken = {name for name, each in table(ChatSchema).items() if each.reaches_an_engine}
-    assert taken | {"user"} == ChatRequest.__annotations__.keys()
+    assert taken(ChatSchema) | {"user"} == ChatRequest.__annotations__.keys()
 
 
 def test_every_field_that_is_never_served_is_tried_here() -> None:
