@@ -86,10 +86,6 @@ class Answer:
         """Close the connection."""
         self._connection.close()
 
-    def abort(self) -> None:
-        """End a `receive` from another thread: it raises TimeoutError there."""
-        self._connection.cut()
-
 
 class Replayed:
     """A response of urllib3's, read as an `Answer` is: what a test puts in an engine's place."""
@@ -109,7 +105,7 @@ class Replayed:
         """See `Answer.finish`."""
         self._response.close()
 
-    give_up = abort = finish
+    give_up = finish
 
 
 def _whole_head(connection: Connection, data: bytes, by: float) -> tuple[bytes, int]:

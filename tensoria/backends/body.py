@@ -82,7 +82,3 @@ class Body:
                 self._answer.finish()
             else:
                 self._answer.give_up()
-
-    def abort(self) -> None:
-        """End a `read` from another thread: it raises BackendTimeout there."""
-        self._answer.abort()

@@ -98,9 +98,13 @@ class Connection:
             return False
         return False
 
-    def cut(self) -> None:
-        """End it from another thread: whoever waits there is woken up."""
+    def expire(self) -> None:
+        """Called by the sweeper: what is waited for is late."""
         self.timed_out = True
+        self.cut()
+
+    def cut(self) -> None:
+        """End it from another thread: whoever waits there is woken up, as by the engine's end."""
         # The socket's own method: an SSLSocket's would first forget that it is one.
         with suppress(OSError):
             socket.socket.shutdown(self._sock, socket.SHUT_RDWR)

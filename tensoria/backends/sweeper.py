@@ -19,7 +19,7 @@ class Watched(Protocol):
 
     due: float
 
-    def cut(self) -> None:
+    def expire(self) -> None:
         """End the wait; called from another thread, and must not wait itself."""
         ...
 
@@ -74,7 +74,7 @@ class Sweeper:
         for each in self._all():
             if each.due <= now:
                 each.due = inf
-                each.cut()
+                each.expire()
             elif each.due < soonest:
                 soonest = each.due
         return soonest

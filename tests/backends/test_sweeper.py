@@ -27,7 +27,7 @@ class Wait:
         if self.due < self._sweeper.next_look:
             self._sweeper.look()
 
-    def cut(self) -> None:
+    def expire(self) -> None:
         self.late = time.monotonic() - self._by
         self.ended.set()
 
