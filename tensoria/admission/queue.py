@@ -6,8 +6,8 @@ who were just served, but each of these can be overtaken only once between two t
 that an endless row of new callers starves nobody.
 
 A request may be charged several turns (n choices, k prompts): its caller then lets the others go
-first as many times. Today such a request has one slot and its runs follow one another in it; one
-that is to have several slots at a time would `start` once for each.
+first as many times. It has one slot, in which its runs follow one another; for each further one,
+had while some are free and nobody waits, it calls `start` and `end` once more.
 """
 
 from collections.abc import Hashable

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Literal, Self
 
-from tensoria.admission.queue import FairQueue
+from tensoria.admission.lane import Lane
 from tensoria.admission.refusals import no_place, no_turn
 from tensoria.admission.shares import Share
 from tensoria.errors import ClientClosed
@@ -23,37 +23,6 @@ Place = tuple[str, bool]
 MOST_LANES = 256
 # How often one that waits looks whether its client is still there, where no watcher tells it.
 LOOK_SECONDS = 0.5
-# What the last request counts for in the mean time that a request takes.
-_WEIGHT = 0.2
-
-
-class Lane:
-    """One model's slots and queue, and how long its requests take."""
-
-    def __init__(self, share: Share) -> None:
-        self.queue: FairQueue[Ticket] = FairQueue(share.slots, share.most_waiting)
-        self._mean_seconds: float | None = None
-        self._latest_start = 0.0
-
-    def idle(self) -> bool:
-        """Tell whether nobody runs or waits."""
-        return not self.queue.running and not self.queue.waiting
-
-    def started(self, now: float) -> None:
-        """Note that a request has a slot."""
-        self._latest_start = now
-
-    def ended(self, seconds: float) -> None:
-        """Learn how long a slot was held."""
-        mean = self._mean_seconds
-        self._mean_seconds = seconds if mean is None else mean + _WEIGHT * (seconds - mean)
-
-    def estimate(self, position: int, now: float) -> float:
-        """Return in how many seconds the one at a position is likely to run."""
-        # Until the first has ended, all that is known is that the others take longer than this.
-        mean = self._mean_seconds
-        known = now - self._latest_start if mean is None else mean
-        return known * position / self.queue.slots
 
 
 class Admission:
@@ -62,7 +31,7 @@ class Admission:
     def __init__(self, share: Share) -> None:
         self.share = share
         self._lock = threading.Lock()
-        self._lanes: dict[Place, Lane] = {}
+        self._lanes: dict[Place, Lane[Ticket]] = {}
 
     def enter(
         self, place: Place, caller: str, *, turns: int = 1, check: Callable[[], object]
@@ -87,7 +56,7 @@ class Admission:
                 ticket._join(lane)
         return ticket
 
-    def _lane(self, place: Place) -> Lane:
+    def _lane(self, place: Place) -> "Lane[Ticket]":
         lane = self._lanes.get(place)
         if lane is None:
             if len(self._lanes) >= MOST_LANES:
@@ -105,6 +74,8 @@ class Ticket:
     | running | `Admission.enter`, a grant | over (`close`)                                     |
     | over    | `close`                    |                                                    |
 
+    One that runs may have more slots than its own, which `close` gives back as well.
+
     Every change is made under the worker's lock, so that a slot granted to one that is just
     leaving is passed on, and one is never given back twice.
     """
@@ -113,6 +84,7 @@ class Ticket:
         "_admission",
         "_called",
         "_caller",
+        "_extra",
         "_lane",
         "_left",
         "_since",
@@ -129,7 +101,8 @@ class Ticket:
         self._state: Literal["waiting", "running", "over"] = "over"
         self._left = False
         self._called: threading.Event | None = None
-        self._lane: Lane
+        self._extra: set[ExtraSlot] | None = None
+        self._lane: Lane[Ticket]
         self._since: float
         # Which one it was to run when it came: None if it never waited.
         self.position: int | None = None
@@ -161,8 +134,27 @@ class Ticket:
         self._left = True
         self._wake()
 
+    def another(self) -> "ExtraSlot | None":
+        """Return one more slot if one is free, and so nobody waits; whoever has it closes it.
+
+        It is charged nothing: `turns` was, and it is taken from nobody.
+        """
+        queue = self._lane.queue
+        if queue.running >= queue.slots:
+            return None
+        with self._admission._lock:
+            if self._state != "running" or not queue.start(self._caller):
+                return None
+            now = time.monotonic()
+            self._lane.started(now)
+            slot = ExtraSlot(self, now)
+            if self._extra is None:
+                self._extra = set()
+            self._extra.add(slot)
+        return slot
+
     def close(self) -> None:
-        """Give back the slot, or the place; a second call does nothing."""
+        """Give back every slot, or the place; a second call does nothing."""
         with self._admission._lock:
             state, self._state = self._state, "over"
             if state == "over":
@@ -171,13 +163,27 @@ class Ticket:
             if state == "waiting":
                 self.queued_seconds = now - self._since
                 self._lane.queue.leave(self._caller, self)
-            else:
-                self._lane.ended(now - self._since)
-                following = self._lane.queue.end(self._caller)
-                if following is not None:
-                    following._grant(now)
+                return
+            for slot in self._extra or ():
+                self._give_back(slot.since, now)
+            self._extra = None
+            self._give_back(self._since, now)
 
-    def _begin(self, lane: Lane, now: float) -> None:
+    def _close_extra(self, slot: "ExtraSlot") -> None:
+        with self._admission._lock:
+            if self._extra is None or slot not in self._extra:
+                return
+            self._extra.remove(slot)
+            self._give_back(slot.since, time.monotonic())
+
+    def _give_back(self, since: float, now: float) -> None:
+        """Called under the lock with the moment from which on a slot was held."""
+        self._lane.ended(now - since)
+        following = self._lane.queue.end(self._caller)
+        if following is not None:
+            following._grant(now)
+
+    def _begin(self, lane: "Lane[Ticket]", now: float) -> None:
         self._lane, self._since, self._state = lane, now, "running"
         lane.started(now)
 
@@ -191,7 +197,7 @@ class Ticket:
         if self._called is not None:
             self._called.set()
 
-    def _join(self, lane: Lane) -> None:
+    def _join(self, lane: "Lane[Ticket]") -> None:
         now = time.monotonic()
         full = lane.queue.full(self._caller)
         if full:
@@ -223,3 +229,17 @@ class Ticket:
             position = self._lane.queue.position(self._caller, self)
             seconds = self._lane.estimate(position, now)
         raise no_turn(self._admission.share.timeout_seconds, seconds)
+
+
+class ExtraSlot:
+    """A slot beside that of a ticket, which may be given back before it."""
+
+    __slots__ = ("_ticket", "since")
+
+    def __init__(self, ticket: Ticket, since: float) -> None:
+        self._ticket = ticket
+        self.since = since
+
+    def close(self) -> None:
+        """Give it back; a second call, or one after the ticket's, does nothing."""
+        self._ticket._close_extra(self)

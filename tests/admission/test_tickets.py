@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from tensoria.admission import tickets
+from tensoria.admission.lane import Lane
 from tensoria.admission.queue import FairQueue
 from tensoria.admission.shares import Share
-from tensoria.admission.tickets import MOST_LANES, Admission, Lane, Ticket
+from tensoria.admission.tickets import MOST_LANES, Admission, Ticket
 from tensoria.errors import ClientClosed, InvalidRequest, Overloaded, RateLimited, TensoriaError
 from tests.waiting import until
 
@@ -318,3 +319,75 @@ def test_threads_that_wait_do_not_hold_the_lock(make_admission: Make) -> None:
         for each in waiting:
             assert isinstance(each.exception(timeout=5), ClientClosed)
     first.close()
+
+
+def test_another_slot_is_had_only_while_one_is_free(make_admission: Make) -> None:
+    admission = make_admission(slots=2)
+    ticket = enter(admission, turns=4)
+    assert counts(admission) == (1, 0)
+    extra = ticket.another()
+    assert extra is not None
+    assert ticket.another() is None
+    assert counts(admission) == (2, 0)
+
+    extra.close()
+    extra.close()
+    assert counts(admission) == (1, 0)
+
+
+def test_another_slot_goes_to_who_waits_when_it_is_given_back(make_admission: Make) -> None:
+    """One request of many runs delays another by one of them."""
+    admission = make_admission(slots=2)
+    ticket = enter(admission, turns=4)
+    extra = ticket.another()
+    other = enter(admission, "b")
+    assert extra is not None
+    assert other.position == 1
+    extra.close()
+    other.wait()
+
+    assert ticket.another() is None
+    assert counts(admission) == (2, 0)
+
+
+def test_a_ticket_gives_back_what_is_left_of_its_slots(make_admission: Make) -> None:
+    admission = make_admission(slots=3)
+    ticket = enter(admission, turns=3)
+    first, second = ticket.another(), ticket.another()
+    others = [enter(admission, "b"), enter(admission, "c")]
+    assert first is not None
+    assert second is not None
+    first.close()
+    ticket.close()
+    first.close()
+    second.close()
+    ticket.close()
+
+    assert counts(admission) == (2, 0)
+    for other in others:
+        other.close()
+    assert counts(admission) == (0, 0)
+
+
+@pytest.mark.parametrize("state", ["waiting", "over"])
+def test_who_does_not_run_gets_no_other_slot(make_admission: Make, state: str) -> None:
+    admission = make_admission(slots=1 if state == "waiting" else 2)
+    first = enter(admission)
+    ticket = enter(admission, "b")
+    if state == "over":
+        ticket.close()
+    else:
+        first.close()
+        ticket.close()
+
+    assert ticket.another() is None
+
+
+def test_other_slots_are_charged_no_turns(make_admission: Make) -> None:
+    admission = make_admission(slots=3)
+    ticket = enter(admission, turns=3)
+    owed = queue_of(admission)._lines["a"].owes
+    ticket.another()
+    ticket.another()
+
+    assert queue_of(admission)._lines["a"].owes == owed == 2
