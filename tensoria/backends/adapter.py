@@ -17,6 +17,7 @@ from requests.adapters import HTTPAdapter
 from tensoria.backends.address import Address
 from tensoria.backends.answer import Answer, Replayed, Unanswered
 from tensoria.backends.connection import Connection
+from tensoria.backends.ending import current
 from tensoria.backends.sweeper import Sweeper
 
 # A connection that the engine had closed tells it within a round trip. One that ends later had
@@ -106,6 +107,7 @@ class EngineAdapter(HTTPAdapter):
         _close(self._idle)
 
     def _ask(self, connection: Connection, data: bytes, by: float) -> Answer:
+        current().hold(connection)
         try:
             # An engine that does not want the whole request may have said so before it closed.
             with suppress(ConnectionError):

@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from tensoria.backends.answer import Answer
+from tensoria.backends.ending import current
 from tensoria.backends.failures import CAUGHT, to_backend_error
 from tensoria.backends.limits import Clock
 from tensoria.errors import BackendError
@@ -24,6 +25,7 @@ class Body:
     def __init__(self, answer: Answer, clock: Clock, *, keep: bool = True) -> None:
         self.status = answer.status
         self._answer = answer
+        self._ending = current()
         self._clock = clock
         self._keep = keep
         self._closed = False
@@ -78,6 +80,7 @@ class Body:
         finally:
             # Nothing below waits, so nothing can be thrown into it.
             self._closed = True
+            self._ending.let_go()
             if self._keep:
                 self._answer.finish()
             else:

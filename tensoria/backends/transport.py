@@ -14,6 +14,7 @@ import requests
 from tensoria.backends.adapter import EngineAdapter
 from tensoria.backends.base import Explained
 from tensoria.backends.body import Body
+from tensoria.backends.ending import apart
 from tensoria.backends.failures import CAUGHT, to_backend_error
 from tensoria.backends.limits import Clock, Limits
 from tensoria.errors import BackendError, BackendTimeout, BackendUnavailable
@@ -81,7 +82,7 @@ class Transport:
         """Ask for a small document; returns the status and the whole body."""
         clock = Clock(Limits(seconds, seconds))
         try:
-            with Body(self._send(method, path, payload, clock).raw, clock) as body:
+            with apart(), Body(self._send(method, path, payload, clock).raw, clock) as body:
                 return body.status, body.read_all(MAX_CONTROL_BODY_BYTES)
         except BackendTimeout as error:
             message = f"The engine did not answer {path} within {seconds:g} seconds."
