@@ -23,7 +23,7 @@ def create_chat_completion() -> Response:
     told = notices(schema.ChatSchema, loaded)
     answer_id = AnswerId(new_id("chatcmpl-"), int(time.time()))
     stream, ticket = in_turn(
-        lambda backend: backend.chat(loaded.request, answer_id), loaded.request
+        lambda backend, answer: backend.chat(loaded.request, answer), loaded.request, answer_id
     )
     if loaded.request.get("stream"):
         return stream_answer(stream, ticket, told)

@@ -23,7 +23,7 @@ def create_completion() -> Response:
     told = notices(schema.CompletionSchema, loaded)
     answer_id = AnswerId(new_id("cmpl-"), int(time.time()))
     stream, ticket = in_turn(
-        lambda backend: backend.complete(loaded.request, answer_id), loaded.request
+        lambda backend, answer: backend.complete(loaded.request, answer), loaded.request, answer_id
     )
     if loaded.request.get("stream"):
         return stream_answer(stream, ticket, told)

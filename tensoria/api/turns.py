@@ -1,6 +1,7 @@
 """The wait for a turn, as the view sees it: who asks, for what, and until when."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from flask import g, request
@@ -8,17 +9,22 @@ from flask import g, request
 from tensoria.admission.tickets import Ticket
 from tensoria.api.record import record
 from tensoria.api.services import client, engine, explains, services
-from tensoria.backends.base import Backend, Explained
+from tensoria.backends.base import AnswerId, Backend, Explained
 
 Opened = TypeVar("Opened")
 Open = Callable[[Backend], Opened]
 
 
-def in_turn(open_answer: Open[Opened], asked: Mapping[str, Any]) -> tuple[Opened, Ticket]:
-    """Wait for a turn and open the answer; whoever ends the answer closes both."""
-    ticket = enter(open_answer, asked)
+def in_turn(
+    open_answer: Callable[[Backend, AnswerId], Opened], asked: Mapping[str, Any], answer: AnswerId
+) -> tuple[Opened, Ticket]:
+    """Wait for a turn and open the answer; whoever ends the answer closes both, the ticket last.
+
+    Runs of the answer may have more slots than the ticket's own.
+    """
+    ticket = enter(lambda backend: open_answer(backend, answer), asked)
     try:
-        return open_answer(engine()), ticket
+        return open_answer(engine(), replace(answer, slots=ticket)), ticket
     except BaseException:
         ticket.close()
         raise

@@ -21,16 +21,43 @@ class EngineStatus:
     warnings: tuple[str, ...] = ()
 
 
+class Slot(Protocol):
+    """Room for one run of a model."""
+
+    def close(self) -> None:
+        """Give it back; a second call does nothing."""
+        ...
+
+
+class Slots(Protocol):
+    """Where an answer of several runs finds room for more than one of them at a time."""
+
+    def another(self) -> Slot | None:
+        """Return one more slot, if one is free and nobody waits for it; it waits for nobody."""
+        ...
+
+
+class _OwnSlot:
+    """The slots of a request that has its own alone."""
+
+    def another(self) -> None:
+        """See `Slots.another`."""
+
+
+OWN_SLOT = _OwnSlot()
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerId:
     """What names one answer: its id, and when it was asked for in Unix seconds.
 
-    `total` is the time for all runs that the answer is made of.
+    `total` is the time for all runs that the answer is made of, and `slots` the room for them.
     """
 
     id: str
     created: int
     total: Total = ENDLESS
+    slots: Slots = OWN_SLOT
 
     def begun(self, total_seconds: float) -> "AnswerId":
         """Return the same with its time running: its turn has come."""

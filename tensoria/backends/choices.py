@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from tensoria.backends.base import ChatStream
+from tensoria.backends.base import ChatStream, Slots
 from tensoria.backends.in_turn import InTurn
 from tensoria.errors import InvalidRequest
 from tensoria.wire.completions import CompletionRequest
@@ -49,8 +49,10 @@ def _seed(first: int, index: int) -> int:
 class ChoiceStream(InTurn[Chunk]):
     """A `ChatStream` of several: each choice has its own index, and the usage is that of all."""
 
-    def __init__(self, open_one: Callable[[int], ChatStream], count: int, id_: str) -> None:
-        super().__init__(open_one, count, choices=count)
+    def __init__(
+        self, open_one: Callable[[int], ChatStream], count: int, id_: str, slots: Slots
+    ) -> None:
+        super().__init__(open_one, count, slots, choices=count)
         self._id = id_
         self._usage_chunk: Chunk | None = None
 

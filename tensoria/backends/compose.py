@@ -39,6 +39,7 @@ def compose(
             ),
             len(alone),
             answer.id,
+            answer.slots,
         )
 
     def open_one(request: ChatRequest, answer: AnswerId) -> ChatStream:

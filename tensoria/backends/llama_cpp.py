@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import orjson
 
+from tensoria.backends.base import Slot, Slots
 from tensoria.backends.ollama_client import CONTROL_SECONDS
 from tensoria.backends.prompts import PromptStream
 from tensoria.backends.recent import Recent
@@ -77,6 +78,43 @@ class LlamaCppThreads:
         stream.on_close = self._free.release
         return stream
 
+    def beside(self, slots: Slots) -> "SlotsWithThreads":
+        """Return slots that each come with a thread."""
+        return SlotsWithThreads(slots, self._free)
+
     def _take(self) -> None:
         if not self._free.acquire(blocking=False):
             raise BackendOverloaded("The engine is busy: all of its connections are in use.")
+
+
+class SlotsWithThreads:
+    """The `Slots` of an answer whose first run has a thread: in a full house it goes on alone."""
+
+    def __init__(self, slots: Slots, free: threading.BoundedSemaphore) -> None:
+        self._slots = slots
+        self._free = free
+
+    def another(self) -> "SlotWithThread | None":
+        """See `Slots.another`."""
+        if not self._free.acquire(blocking=False):
+            return None
+        slot = self._slots.another()
+        if slot is None:
+            self._free.release()
+            return None
+        return SlotWithThread(slot, self._free)
+
+
+class SlotWithThread:
+    """A `Slot`, and the thread that a run in it holds."""
+
+    def __init__(self, slot: Slot, free: threading.BoundedSemaphore) -> None:
+        self._slot = slot
+        self._free: threading.BoundedSemaphore | None = free
+
+    def close(self) -> None:
+        """See `Slot.close`."""
+        free, self._free = self._free, None
+        if free is not None:
+            free.release()
+        self._slot.close()

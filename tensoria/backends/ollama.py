@@ -147,7 +147,7 @@ class OllamaBackend:
         def open_one(index: int) -> EngineStream[TextChunk]:
             return self._continue(runs[index], index, frame, entry, total)
 
-        return PromptStream(open_one, len(runs), frame, choices=request.get("n", 1))
+        return PromptStream(open_one, len(runs), frame, answer.slots, choices=request.get("n", 1))
 
     def embed(self, request: EmbeddingRequest) -> Embedded:
         """See `Backend.embed`."""

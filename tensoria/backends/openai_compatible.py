@@ -8,7 +8,7 @@ After a stream it often closes the connection without a word: each stream has on
 from copy import copy
 from typing import Any
 
-from tensoria.backends.base import AnswerId, ChatStream, Embedded, EngineStatus
+from tensoria.backends.base import AnswerId, ChatStream, Embedded, EngineStatus, Slots
 from tensoria.backends.compose import compose
 from tensoria.backends.fingerprints import Fingerprints
 from tensoria.backends.framing import EventDecoder
@@ -119,10 +119,12 @@ class OpenAIBackend:
         def open_one(index: int) -> EngineStream[TextChunk]:
             return self._continue(runs[index], index, frame, entry, total)
 
-        def open_all() -> PromptStream:
-            return PromptStream(open_one, len(runs), frame, choices=request.get("n", 1))
+        def open_all(slots: Slots) -> PromptStream:
+            return PromptStream(open_one, len(runs), frame, slots, choices=request.get("n", 1))
 
-        return self._threads.holding(open_all) if is_llama_cpp(entry) else open_all()
+        if not is_llama_cpp(entry):
+            return open_all(answer.slots)
+        return self._threads.holding(lambda: open_all(self._threads.beside(answer.slots)))
 
     def embed(self, request: EmbeddingRequest) -> Embedded:
         """See `Backend.embed`."""

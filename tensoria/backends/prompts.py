@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from tensoria.backends.base import Slots
 from tensoria.backends.choices import each_choice
 from tensoria.backends.in_turn import InTurn
 from tensoria.backends.stream import EngineStream
@@ -27,10 +28,11 @@ class PromptStream(InTurn[TextChunk]):
         open_one: Callable[[int], EngineStream[TextChunk]],
         count: int,
         frame: Frame,
+        slots: Slots,
         *,
         choices: int = 1,
     ) -> None:
-        super().__init__(open_one, count, choices=choices)
+        super().__init__(open_one, count, slots, choices=choices)
         self._frame = frame
 
     def _last_chunks(self) -> list[TextChunk]:

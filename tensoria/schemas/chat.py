@@ -50,8 +50,8 @@ _OF_TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
 LOGPROBS_SINCE = (0, 12, 11)
 NO_BIAS = "Ollama's API has no place for it."
 ONE_BY_ONE = (
-    "Up to MAX_CHOICES, one after the other with a seed each (the client's, and those after it); "
-    "usage counts the prompt once."
+    "Up to MAX_CHOICES, with a seed each (the client's, and those after it), one after the other "
+    "or in free slots at a time; usage counts the prompt once."
 )
 
 

@@ -39,7 +39,7 @@ from tensoria.schemas.sampling import (
 from tensoria.schemas.support import honoured, ignored, refused, support
 from tensoria.wire.completions import CompletionRequest
 
-# Each is a run of the engine, one after the other.
+# Each is a run of the engine.
 MAX_PROMPTS = 64
 
 

@@ -1,8 +1,10 @@
 """`n` and `logprobs` through the whole service, which judges every answer by the contract."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.api.test_chat import events
@@ -10,6 +12,12 @@ from tests.fake_ollama import FakeOllama, chat_line, close, done_line, stream
 
 PATH = "/v1/chat/completions"
 ENGINE = "/api/chat"
+
+
+@pytest.fixture
+def make_app(make_app: Callable[..., Flask]) -> Callable[..., Flask]:
+    """Run choices in their order, as scripts have it; `test_at_a_time.py` has them mixed."""
+    return lambda **variables: make_app(**{"MAX_CONCURRENCY": "1", **variables})
 
 
 def answer(text: str) -> Any:

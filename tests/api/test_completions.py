@@ -26,6 +26,12 @@ ASK: dict[str, Any] = {"model": "smollm2:135m", "prompt": "Hello"}
 STREAMED = pytest.mark.parametrize("streamed", [True, False])
 
 
+@pytest.fixture
+def make_app(make_app: Callable[..., Flask]) -> Callable[..., Flask]:
+    """Run prompts in their order, as scripts have it; `test_at_a_time.py` has them mixed."""
+    return lambda **variables: make_app(**{"MAX_CONCURRENCY": "1", **variables})
+
+
 def events(response: TestResponse) -> list[Any]:
     """Return what a stream of events held, `[DONE]` as a string."""
     with response:

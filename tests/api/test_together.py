@@ -24,6 +24,7 @@ from tests.fake_ollama import (
     model_entry,
     stream,
 )
+from tests.waiting import until
 
 PATH = "/v1/chat/completions"
 MESSAGES = [{"role": "user", "content": "Hi"}]
@@ -35,6 +36,12 @@ VERBOSE = {"X-Tensoria-Verbose": "1"}
 TOO_LONG = answer_json({"error": "the input length exceeds the context length"}, 400)
 
 Body = dict[str, Any]
+
+
+@pytest.fixture
+def make_app(make_app: Callable[..., Flask]) -> Callable[..., Flask]:
+    """Run choices in their order, as scripts have it; `test_at_a_time.py` has them mixed."""
+    return lambda **variables: make_app(**{"MAX_CONCURRENCY": "1", **variables})
 
 
 @pytest.fixture(autouse=True)
@@ -216,14 +223,15 @@ ANSWERS = {
 }
 
 
+@pytest.mark.parametrize("at_a_time", ["1", "64"])
 @pytest.mark.parametrize("says", ANSWERS.values(), ids=ANSWERS)
 def test_each_run_gives_its_thread_of_llama_cpp_back_once(
-    fake: FakeOllama, make_app: Callable[..., Flask], says: list[str | None]
+    fake: FakeOllama, make_app: Callable[..., Flask], says: list[str | None], at_a_time: str
 ) -> None:
     """A semaphore that is bounded raises when it is given back twice."""
     speak_openai(fake, "m", owned_by="llamacpp")
     settings = {"ENGINE": "openai", "ENGINE_BASE_URL": f"{fake.url}/v1", "STRUCTURED_RETRY": "1"}
-    app = make_app(**settings)
+    app = make_app(MAX_CONCURRENCY=at_a_time, **settings)
     app.test_client_class = FlaskClient
     client = app.test_client()
     for fields in TOGETHER:
@@ -235,8 +243,8 @@ def test_each_run_gives_its_thread_of_llama_cpp_back_once(
         assert '"internal_error"' not in response.text
 
     fake.wait_until_idle()
-    free = app.extensions["tensoria"].backend._threads._free._value
-    assert free == MAX_STREAMS
+    threads = app.extensions["tensoria"].backend._threads
+    until(lambda: threads._free._value == MAX_STREAMS)
 
 
 def _says(text: str | None) -> Handler:
