@@ -99,12 +99,21 @@ def engine(port: int, models: list[str], folder: Path) -> Child:
     return Child([str(program), str(port), *models], folder, folder / "engine.log", {})
 
 
-def gateway(port: int, engine_port: int, key: str, model: str, slots: int, folder: Path) -> Child:
+def gateway(
+    port: int,
+    engine_port: int,
+    key: str,
+    model: str,
+    slots: int,
+    folder: Path,
+    *,
+    app: str = "wsgi:app",
+) -> Child:
     """Return gunicorn with this checkout, not started; its queue takes whoever finds no slot."""
     environ = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{HERE}",
         "API_HOST": "127.0.0.1",
         "API_PORT": str(port),
         "API_KEY": key,
@@ -116,7 +125,7 @@ def gateway(port: int, engine_port: int, key: str, model: str, slots: int, folde
         "SHUTDOWN_GRACE_SECONDS": "15",
         "DEFAULT_MODEL": model,
     }
-    command = ["-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), "wsgi:app"]
+    command = ["-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), app]
     return Child([sys.executable, *command], folder, folder / "gateway.log", environ)
 
 
