@@ -64,7 +64,9 @@ def _explanation(explained: Explained) -> Response:
         {
             "object": "explanation",
             "engine": {"method": "POST", "path": explained.path, "body": explained.body},
+            "runs": g.runs,
             "ignored": g.ignored,
+            "adjusted": explained.adjusted,
         }
     )
 

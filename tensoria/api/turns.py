@@ -39,6 +39,7 @@ def enter(open_answer: Open[Any], asked: Mapping[str, Any], *, embeds: bool = Fa
     backend = services().backend
     if explains():
         # It raises what it has to say, and runs nothing: no slot is taken.
+        g.runs = _turns(asked)
         open_answer(backend.dry())
     place = (backend.resolve(asked.get("model"), embeds=embeds), embeds)
     ticket = services().admission.enter(

@@ -118,12 +118,30 @@ class Embedded:
 
 
 class Explained(Exception):
-    """What a dry run would have sent to the engine: a POST of `body` as JSON to `path`."""
+    """What a dry run would have sent to the engine: a POST of `body` as JSON to `path`.
+
+    `adjusted` is what was changed of the client's request to get there.
+    """
 
     def __init__(self, path: str, body: object) -> None:
         super().__init__(path)
         self.path = path
         self.body = body
+        self.adjusted: dict[str, str] = {}
+
+
+class Adjusting:
+    """A context in which a request is sent: what a dry run explains knows what was adjusted."""
+
+    def __init__(self, adjusted: dict[str, str]) -> None:
+        self._adjusted = adjusted
+
+    def __enter__(self) -> None:
+        """Nothing is adjusted here."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, Explained):
+            error.adjusted = self._adjusted
 
 
 class Backend(Protocol):

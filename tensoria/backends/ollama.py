@@ -4,7 +4,7 @@ from contextlib import suppress
 from copy import copy
 
 from tensoria.backends import overflow
-from tensoria.backends.base import AnswerId, ChatStream, Embedded, EngineStatus
+from tensoria.backends.base import Adjusting, AnswerId, ChatStream, Embedded, EngineStatus
 from tensoria.backends.body import Body
 from tensoria.backends.compose import compose
 from tensoria.backends.fingerprints import Fingerprints
@@ -122,12 +122,13 @@ class OllamaBackend:
         )
         frame = self._frame(request, answer, entry)
         limits = self._limits(entry, answer.total)
-        body, cut = overflow.sent(
-            payload,
-            lambda payload: self._client.chat(payload, limits),
-            lambda body: self._refused(body, entry["name"]),
-            may_cut=settings.context_overflow == "truncate",
-        )
+        with Adjusting(adjusted | thought):
+            body, cut = overflow.sent(
+                payload,
+                lambda payload: self._client.chat(payload, limits),
+                lambda body: self._refused(body, entry["name"]),
+                may_cut=settings.context_overflow == "truncate",
+            )
         translator = to_chunks(request)(frame, context=settings.context_length)
         return EngineStream(
             body,
@@ -194,14 +195,15 @@ class OllamaBackend:
             context_length=settings.context_length,
         )
         limits = self._limits(entry, total)
-        body, cut = overflow.sent(
-            payload,
-            lambda payload: self._client.generate(payload, limits),
-            lambda body: of_prompt(self._refused(body, model)),
-            # The headers of a stream leave with its first prompt, and nothing is cut untold.
-            may_cut=settings.context_overflow == "truncate"
-            and (index == 0 or not request.get("stream")),
-        )
+        with Adjusting(adjusted):
+            body, cut = overflow.sent(
+                payload,
+                lambda payload: self._client.generate(payload, limits),
+                lambda body: of_prompt(self._refused(body, model)),
+                # The headers of a stream leave with its first prompt, and nothing is cut untold.
+                may_cut=settings.context_overflow == "truncate"
+                and (index == 0 or not request.get("stream")),
+            )
         translator = to_text_chunks(request)(
             frame, index=index, echo=echoed(request, prompt), context=settings.context_length
         )

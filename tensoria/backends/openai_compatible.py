@@ -8,7 +8,14 @@ After a stream it often closes the connection without a word: each stream has on
 from copy import copy
 from typing import Any
 
-from tensoria.backends.base import AnswerId, ChatStream, Embedded, EngineStatus, Slots
+from tensoria.backends.base import (
+    Adjusting,
+    AnswerId,
+    ChatStream,
+    Embedded,
+    EngineStatus,
+    Slots,
+)
 from tensoria.backends.compose import compose
 from tensoria.backends.fingerprints import Fingerprints
 from tensoria.backends.framing import EventDecoder
@@ -176,12 +183,9 @@ class OpenAIBackend:
         )
         if progress:
             adjusted |= to_template_levels(request)
-        body = self._transport.open(
-            "/chat/completions",
-            payload,
-            limits_of(settings, total),
-            keep=not progress,
-        )
+        limits = limits_of(settings, total)
+        with Adjusting(adjusted):
+            body = self._transport.open("/chat/completions", payload, limits, keep=not progress)
         if body.status != 200:
             with body:
                 raise to_error(body.status, body.read_all(MAX_ERROR_BYTES))
@@ -213,12 +217,9 @@ class OpenAIBackend:
             temperature=settings.default_temperature,
             llama_cpp=is_llama_cpp(entry),
         )
-        body = self._transport.open(
-            "/completions",
-            payload,
-            limits_of(settings, total),
-            keep=not is_llama_cpp(entry),
-        )
+        limits, keep = limits_of(settings, total), not is_llama_cpp(entry)
+        with Adjusting(adjusted):
+            body = self._transport.open("/completions", payload, limits, keep=keep)
         if body.status != 200:
             with body:
                 raise of_prompt(to_error(body.status, body.read_all(MAX_ERROR_BYTES)))

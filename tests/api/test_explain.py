@@ -32,6 +32,40 @@ def test_the_request_that_would_go_up_is_shown_and_not_sent(
 
 
 @pytest.mark.parametrize(
+    ("path", "body", "runs"),
+    [
+        (CHAT, HELLO, 1),
+        (CHAT, {**HELLO, "n": 3}, 3),
+        ("/v1/completions", {"prompt": ["a", "b"], "n": 2}, 4),
+        ("/v1/embeddings", {"input": ["a", "b"]}, 1),
+    ],
+)
+def test_the_first_of_several_runs_is_shown_and_the_others_are_counted(
+    fake: FakeOllama, plain: FlaskClient, path: str, body: dict[str, Any], runs: int
+) -> None:
+    fake.models = [model_entry(capabilities=("completion", "embedding"))]
+    response = plain.post(path, json={"model": "smollm2:135m", **body}, headers=EXPLAIN)
+
+    assert response.get_json()["runs"] == runs
+
+
+@pytest.mark.parametrize("engine", ["ollama", "openai"])
+@pytest.mark.parametrize("path", [CHAT, "/v1/completions"])
+def test_what_would_be_adjusted_is_told(
+    fake: FakeOllama, make_app: Callable[..., Flask], engine: str, path: str
+) -> None:
+    speak_openai(fake, "smollm2:135m")
+    app = make_app(ENGINE=engine, ENGINE_BASE_URL=f"{fake.url}/v1", MAX_TOKENS_LIMIT="9")
+    app.test_client_class = FlaskClient
+    asked = {**HELLO, "model": "smollm2:135m", "max_tokens": 99}
+    if path != CHAT:
+        asked = {**asked, "messages": None, "prompt": "a"}
+    response = app.test_client().post(path, json=asked, headers=EXPLAIN)
+
+    assert response.get_json()["adjusted"] == {"max_tokens": "9"}
+
+
+@pytest.mark.parametrize(
     ("path", "body", "upstream"),
     [
         ("/v1/completions", {"prompt": ["a", "b"]}, "/api/generate"),
