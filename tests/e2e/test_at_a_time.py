@@ -1,6 +1,8 @@
 """Several choices at a time with the real worker, where every thread is a greenlet."""
 
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 
@@ -8,7 +10,7 @@ import openai
 import pytest
 
 from tests.backends.test_together import Meeting
-from tests.e2e.service import Service, wait_for
+from tests.e2e.service import ROOT, Service, wait_for
 from tests.e2e.test_leaving import BETWEEN_TOKENS, LEAVE
 from tests.e2e.test_service import raw_chat, read_until
 from tests.fake_ollama import FakeOllama, Handler, chat_line, close, done_line, hang, stream
@@ -100,3 +102,26 @@ def test_many_answers_of_many_choices_leave_nothing_behind(
     with raw_chat(service, stream=True) as sock:
         assert b"[DONE]" in read_until(sock, b"[DONE]")
     assert "Traceback" not in service.log.read_text()
+
+
+_THROW = """
+from gevent import monkey
+monkey.patch_all()
+from tests.e2e import throwing
+throwing.main()
+"""
+
+
+def test_an_answer_that_is_ended_at_any_step_leaves_nothing_behind() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _THROW],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert "thrown while it is opened" in done.stdout
+    assert "thrown while it is read" in done.stdout
