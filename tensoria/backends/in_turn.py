@@ -79,10 +79,10 @@ class InTurn(Generic[AnyChunk]):
             raise StopIteration
         self._spread()
         block = self._read() if self._together is None else self._together.next()
-        chunks = self._of_run(block.index, block.chunks)
-        self._heard[block.index] = block.stream
+        chunks = self._of_run(block.run, block.chunks)
+        self._heard[block.run] = block.stream
         if block.over:
-            self._add(block.index, self._heard.pop(block.index))
+            self._add(block.run, self._heard.pop(block.run))
             if len(self._usages) == self._count:
                 self.finished = True
                 chunks += self._last_chunks()

@@ -2,8 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Generic
+from typing import Generic, NamedTuple
 
 from tensoria.backends.base import AnswerStream, AnyChunk, Slot, Slots
 from tensoria.backends.ending import Ending, ended_by
@@ -11,11 +10,10 @@ from tensoria.backends.ending import Ending, ended_by
 OpenOne = Callable[[int], AnswerStream[AnyChunk]]
 
 
-@dataclass(frozen=True, slots=True)
-class Block(Generic[AnyChunk]):
+class Block(NamedTuple, Generic[AnyChunk]):
     """What one receive brought of one run; `over` says that it is the last."""
 
-    index: int
+    run: int
     stream: AnswerStream[AnyChunk]
     chunks: list[AnyChunk]
     over: bool
@@ -43,10 +41,10 @@ class Run(Generic[AnyChunk]):
 
     def next(self) -> Block[AnyChunk]:
         """Return what the next receive brings."""
-        stream = self.open()
+        stream = self.stream or self.open()
         with ended_by(self.ending):
             chunks = next(stream)
-        return Block(self.index, stream, chunks, over=stream.finished)
+        return Block(self.index, stream, chunks, stream.finished)
 
     def close(self) -> None:
         """Close what was opened."""

@@ -304,6 +304,16 @@ def test_closing_ends_a_run_in_its_second_attempt(fake: FakeOllama, make_backend
     assert slots.taken == 0
 
 
+def test_what_was_closed_says_no_more(fake: FakeOllama, make_backend: Make) -> None:
+    fake.script(CHAT, answer("A", hang))
+    opened = make_backend().chat(asked(2), answer_id(FreeSlots(0)))
+    next(opened)
+    opened.close()
+
+    assert list(opened) == []
+    assert len(fake.received(CHAT)) == 1
+
+
 def test_an_engine_that_is_ahead_waits_for_the_client(fake: FakeOllama, make_backend: Make) -> None:
     """A thread holds a few blocks for a client that does not read, and closing wakes it."""
 
