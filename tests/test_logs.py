@@ -261,8 +261,10 @@ def restored_logging() -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in names]
     before = [(one, one.level, one.handlers[:], one.propagate, one.disabled) for one in loggers]
     switches = (logging.logThreads, logging.logProcesses, logging.logMultiprocessing)
+    source = logging._srcfile  # type: ignore[attr-defined]
     yield
     logging.logThreads, logging.logProcesses, logging.logMultiprocessing = switches
+    logging._srcfile = source  # type: ignore[attr-defined]
     for one, level, handlers, propagate, disabled in before:
         one.setLevel(level)
         one.handlers[:] = handlers

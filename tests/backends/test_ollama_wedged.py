@@ -130,7 +130,8 @@ def test_an_unload_that_fails_leaves_the_warning(
     fake.script("/api/chat", hang)
     for _ in range(2):
         ask(backend)
-    until(lambda: "could not unload smollm2:135m" in caplog.text)
+    # In the words of this engine: a thread of another test may still log its own.
+    until(lambda: "could not unload smollm2:135m: The connection to the" in caplog.text)
 
     assert len(backend.wedged.warnings()) == 1
 
