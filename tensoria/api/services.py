@@ -42,6 +42,10 @@ class Client(Protocol):
         """Throw nothing from now on: the request is being cleaned up."""
         ...
 
+    def unread(self) -> bool:
+        """Tell whether something of the answer has not left, and may never."""
+        ...
+
 
 class UnwatchedClient:
     """The client under a server that cannot tell: never gone, and nothing is thrown."""
@@ -57,6 +61,9 @@ class UnwatchedClient:
 
     def stop_watching(self) -> None:
         """Nothing was watched."""
+
+    def unread(self) -> bool:
+        return False
 
 
 _UNWATCHED = UnwatchedClient()

@@ -187,7 +187,7 @@ class Events(Generic[AnyChunk]):
     def close(self) -> None:
         """Called by the server in every case; frees the engine if the client left early."""
         self._client.stop_watching()
-        if not self._over:
+        if not self._over or self._client.unread():
             self._over = True
             self._record.status = ClientClosed.status
         _note(self._record, self._stream)

@@ -7,6 +7,7 @@ from typing import Any
 import gevent
 
 from tensoria.errors import ClientClosed, RequestEnded, TensoriaError
+from tensoria.server.response import OneSendResponse
 
 
 class _Ended(RequestEnded, gevent.GreenletExit):  # type: ignore[misc]  # gevent has no types
@@ -29,11 +30,17 @@ class SocketClient:
     `everybody` holds the clients whose requests are open.
     """
 
-    def __init__(self, client: Any, everybody: "set[SocketClient] | None" = None) -> None:
+    def __init__(
+        self,
+        client: Any,
+        everybody: "set[SocketClient] | None" = None,
+        response: OneSendResponse | None = None,
+    ) -> None:
         # The socket below gevent's: its recv returns at once instead of waiting in the hub.
         self._socket: socket.socket = getattr(client, "_sock", client)
         self._everybody: set[SocketClient] = set() if everybody is None else everybody
         self._everybody.add(self)
+        self._response = response
         self._greenlet = gevent.getcurrent()
         self._gone = False
         self._watcher: Any = None
@@ -68,6 +75,10 @@ class SocketClient:
         A half-close counts, as in Go's net/http and in nginx.
         """
         return self._gone or (self._watcher is None and self._has_hung_up())
+
+    def unread(self) -> bool:
+        """Tell whether something of the answer has not left, and may never."""
+        return self._response is not None and self._response.unread
 
     def _stirred(self) -> None:
         """Called in the hub when there is something to read: the end, or a request too early."""

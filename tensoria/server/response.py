@@ -1,9 +1,10 @@
 """gunicorn's response with fewer system calls: head and first body bytes in one send."""
 
-from contextlib import suppress
 from typing import Any
 
 from gunicorn.http import wsgi
+
+from tensoria.server.outbox import Outbox
 
 
 class OneSendResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
@@ -18,6 +19,14 @@ class OneSendResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no t
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._head = b""
+        # With TLS the socket below would send in clear text.
+        self._below: Any = None if self.cfg.is_ssl else self.sock._sock
+        self._outbox: Outbox | None = None
+
+    @property
+    def unread(self) -> bool:
+        """Tell whether something of the answer has not left, and may never."""
+        return self._outbox is not None and self._outbox.waiting
 
     def send_headers(self) -> None:
         """Build the head; it leaves with the first body bytes, or at the close."""
@@ -29,21 +38,35 @@ class OneSendResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no t
         self.headers_sent = True
 
     def close(self) -> None:
-        """Send what is left: a head without a body, the chunk that ends a stream."""
+        """Send what is left (a head without a body, the chunk that ends a stream) to the last byte.
+
+        Whoever waits here holds the connection alone: the next request on it is read afterwards.
+        """
         self.send_headers()
         last = b"0\r\n\r\n" if self.chunked else b""
         if self._head or last:
             self._send(last)
+        if self._outbox is not None:
+            self._outbox.wait_until_empty()
 
     def _emit_body(self, data: bytes) -> None:
         self._send(b"%X\r\n%b\r\n" % (len(data), data) if self.chunked else data)
 
     def _send(self, data: bytes) -> None:
-        data, self._head = self._head + data, b""
-        sent = 0
-        # With TLS the socket below would send in clear text.
-        if not self.cfg.is_ssl:
-            with suppress(BlockingIOError):
-                sent = self.sock._sock.send(data)
+        """Send, or leave it to the outbox; never waits."""
+        if self._head:
+            data, self._head = self._head + data, b""
+        if self._below is None or self.unread:
+            self._put(data)
+            return
+        try:
+            sent = self._below.send(data)
+        except BlockingIOError:
+            sent = 0
         if sent < len(data):
-            self.sock.sendall(memoryview(data)[sent:])
+            self._put(memoryview(data)[sent:])
+
+    def _put(self, data: Any) -> None:
+        if self._outbox is None:
+            self._outbox = Outbox(self.sock)
+        self._outbox.put(data)

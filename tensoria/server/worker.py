@@ -162,7 +162,7 @@ class WithClient:
     """WSGI middleware that puts `tensoria.client` into environ, and watches it.
 
     Whoever reads a body begins to watch behind it. Whoever answers with a stream goes on watching,
-    and stops when the stream is closed.
+    and stops when the stream is closed. `start_response` is a method of gunicorn's response.
     """
 
     def __init__(self, app: WSGIApp, everybody: set[SocketClient]) -> None:
@@ -174,7 +174,7 @@ class WithClient:
         # keep-alive connection would have the worker for itself (seen: p99 1.27 s at 16 clients).
         gevent.sleep(0)
         client = environ["tensoria.client"] = SocketClient(
-            environ["gunicorn.socket"], self._everybody
+            environ["gunicorn.socket"], self._everybody, getattr(start_response, "__self__", None)
         )
         if "HTTP_TRANSFER_ENCODING" in environ:
             environ["wsgi.input"] = ChunkedInput(environ["wsgi.input"])

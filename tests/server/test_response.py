@@ -31,14 +31,14 @@ class Counting:
 
 
 class Wrapped:
-    """What gunicorn calls a socket: the plain one below, and `sendall` that waits."""
+    """What gunicorn calls a socket: the plain one below, and a `send` that waits."""
 
     def __init__(self, plain: socket.socket, at_most: int | None) -> None:
         self._plain = plain
         self._sock = Counting(plain, at_most)
 
-    def sendall(self, data: bytes) -> None:
-        self._plain.sendall(data)
+    def send(self, data: bytes) -> int:
+        return self._plain.send(data)
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_what_the_socket_does_not_take_at_once_follows(pair: Pair, at_most: int)
 
 
 def test_a_slow_reader_gets_more_than_the_buffer_holds_byte_for_byte() -> None:
-    """On gevent's own socket, whose `sendall` gives way until the reader has read."""
+    """On gevent's own socket, whose `send` gives way until the reader has read."""
     data = bytes(range(256)) * 20_000
     with socket.create_server(("127.0.0.1", 0)) as listener:
         theirs = socket.create_connection(listener.getsockname())
