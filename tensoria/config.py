@@ -42,6 +42,7 @@ class Settings:
     load_timeout_seconds: float
     stream_idle_timeout_seconds: float
     total_timeout_seconds: float
+    stream_heartbeat_seconds: float
     shutdown_grace_seconds: float
     keep_alive: KeepAlive
     context_length: int | None
@@ -95,6 +96,7 @@ class Settings:
             load_timeout_seconds=env.number("LOAD_TIMEOUT", 600),
             stream_idle_timeout_seconds=env.number("STREAM_IDLE_TIMEOUT", 60),
             total_timeout_seconds=env.number("TOTAL_TIMEOUT", 3600),
+            stream_heartbeat_seconds=env.number("STREAM_HEARTBEAT_SECONDS", 25, minimum=0),
             shutdown_grace_seconds=env.number("SHUTDOWN_GRACE_SECONDS", 60, minimum=0),
             keep_alive=env.keep_alive("OLLAMA_KEEP_ALIVE", "5m"),
             context_length=env.optional_integer("OLLAMA_CONTEXT_LENGTH", minimum=4),

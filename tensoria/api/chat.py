@@ -1,6 +1,7 @@
 """POST /v1/chat/completions."""
 
 import time
+from functools import partial
 
 from flask import Blueprint, Response
 
@@ -22,9 +23,12 @@ def create_chat_completion() -> Response:
     loaded = schema.load(json_body())
     told = notices(schema.ChatSchema, loaded)
     answer_id = AnswerId(new_id("chatcmpl-"), int(time.time()))
-    stream, ticket = in_turn(
-        lambda backend, answer: backend.chat(loaded.request, answer), loaded.request, answer_id
+    open_answer = partial(
+        in_turn,
+        lambda backend, answer: backend.chat(loaded.request, answer),
+        loaded.request,
+        answer_id,
     )
     if loaded.request.get("stream"):
-        return stream_answer(stream, ticket, told)
-    return whole_answer(stream, ticket, ToCompletion(), told)
+        return stream_answer(open_answer, told)
+    return whole_answer(open_answer, ToCompletion(), told)

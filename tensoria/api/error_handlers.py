@@ -24,6 +24,7 @@ from tensoria.errors import (
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
+    RequestEnded,
     RequestTooLarge,
     TensoriaError,
 )
@@ -56,6 +57,13 @@ def internal_error(error: Exception) -> InternalError:
     """Log a fault of ours and return what the client may know of it."""
     _log.error("internal error", exc_info=error)
     return InternalError("Something went wrong inside the service; its log names the place.")
+
+
+def to_tensoria_error(error: Exception | RequestEnded) -> TensoriaError:
+    """Return what the client of a stream is told of what ended it."""
+    if isinstance(error, RequestEnded):
+        return error.error
+    return error if isinstance(error, TensoriaError) else internal_error(error)
 
 
 def _explanation(explained: Explained) -> Response:

@@ -1,11 +1,11 @@
 """Is the service up (/health), can it work (/ready), and what is it (/)."""
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from tensoria import __version__
 from tensoria.api.json import json_response
 from tensoria.api.services import services
-from tensoria.errors import TensoriaError
+from tensoria.errors import ServiceStopping, TensoriaError
 
 bp = Blueprint("health", __name__)
 
@@ -18,8 +18,10 @@ def health() -> Response:
 
 @bp.get("/ready")
 def ready() -> Response:
-    """Tell whether the engine answers; warnings alone do not make it unready."""
+    """Tell whether the engine answers and the service goes on; warnings alone do not count."""
     try:
+        if request.environ.get("tensoria.stopping"):
+            raise ServiceStopping("The service is stopping.")
         status = services().backend.status()
     except TensoriaError as error:
         return json_response({"status": "unavailable", **error.envelope()}, 503)

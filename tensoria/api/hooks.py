@@ -33,7 +33,8 @@ def install(app: Flask, cors: Cors) -> None:
         response.headers["X-Request-ID"] = str(current.fields["request_id"])
         if current.queue is not None:
             response.headers["X-Queue-Position"] = str(current.queue.position)
-            response.headers["X-Queue-Wait-Ms"] = str(round(current.queue.waited_ms))
+            if current.queue.waited_ms is not None:
+                response.headers["X-Queue-Wait-Ms"] = str(round(current.queue.waited_ms))
         cors.mark(response)
         if not current.streams:
             current.write()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from flask import g
 
+from tensoria.errors import TensoriaError
 from tensoria.logs import Fields, request_id
 from tensoria.wire.openai import Timings
 
@@ -14,10 +15,10 @@ _log = logging.getLogger("tensoria.request")
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """How a request waited: which one it was to run when it came, and how long it took."""
+    """How a request waits: which one it was to run when it came, and how long it took, if over."""
 
     position: int
-    waited_ms: float
+    waited_ms: float | None = None
 
 
 class Record:
@@ -42,14 +43,24 @@ class Record:
         """Return milliseconds since the request's head was read."""
         return round((time.monotonic() - self._started) * 1000, 1)
 
-    def queued(self, position: int, seconds: float) -> None:
-        """Note that the request waited for a slot."""
+    def waits(self, position: int) -> None:
+        """Note that the request begins to wait for a slot."""
+        self.queue = Queued(position)
+
+    def waited(self, position: int, seconds: float) -> None:
+        """Note that the wait is over, with or without a slot."""
         self.queue = Queued(position, round(seconds * 1000, 1))
         self.fields["queue_ms"] = self.queue.waited_ms
 
     def queue_timings(self) -> Timings:
         """Return the wait, if there was one."""
-        return {} if self.queue is None else {"queue_ms": self.queue.waited_ms}
+        waited_ms = None if self.queue is None else self.queue.waited_ms
+        return {} if waited_ms is None else {"queue_ms": waited_ms}
+
+    def failed(self, error: TensoriaError) -> None:
+        """Note that a stream ends with an error, whatever status has left."""
+        self.status = error.status
+        self.fields["error"] = error.code
 
     def write(self) -> None:
         """Write the line; a second call does nothing."""

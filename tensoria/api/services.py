@@ -1,5 +1,7 @@
 """What the views need, built once by `create_app` and kept in `app.extensions`."""
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -10,6 +12,7 @@ from tensoria.admission.keys import Keys
 from tensoria.admission.tickets import Admission
 from tensoria.backends.base import Backend
 from tensoria.config import Settings
+from tensoria.errors import TensoriaError
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,21 @@ class Services:
     callers: Callers
     admission: Admission
     backend: Backend
+
+
+class Lent(Protocol):
+    """Some work beside a request; see `Client.lend`."""
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the end of the work, at most so long; tell whether it is done.
+
+        Raises RequestEnded when it was ended before it began.
+        """
+        ...
+
+    def end(self, error: TensoriaError) -> None:
+        """Throw RequestEnded into the work, if that can be; nobody waits for it any more."""
+        ...
 
 
 class Client(Protocol):
@@ -46,9 +64,20 @@ class Client(Protocol):
         """Tell whether something of the answer has not left, and may never."""
         ...
 
+    def heartbeat(self, seconds: float, comment: bytes) -> None:
+        """From now on, write a comment between events whenever nothing was written for so long."""
+        ...
+
+    def lend(self, work: Callable[[], None]) -> Lent:
+        """Begin some work beside the request; until it is done, throw RequestEnded into it instead.
+
+        The work raises nothing.
+        """
+        ...
+
 
 class UnwatchedClient:
-    """The client under a server that cannot tell: never gone, and nothing is thrown."""
+    """The client under a server that cannot tell: never gone, and nothing is thrown or added."""
 
     def gone(self) -> bool:
         return False
@@ -64,6 +93,27 @@ class UnwatchedClient:
 
     def unread(self) -> bool:
         return False
+
+    def heartbeat(self, seconds: float, comment: bytes) -> None:
+        """Whoever waits here waits in silence."""
+
+    def lend(self, work: Callable[[], None]) -> Lent:
+        return _InThread(work)
+
+
+class _InThread:
+    """Work in a thread, which nothing can be thrown into."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._thread = threading.Thread(target=work, name="opening", daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def end(self, error: TensoriaError) -> None:
+        """It comes to its own end."""
 
 
 _UNWATCHED = UnwatchedClient()

@@ -26,6 +26,7 @@ def in_turn(
     try:
         return open_answer(engine(), replace(answer, slots=ticket)), ticket
     except BaseException:
+        client().stop_watching()
         ticket.close()
         raise
 
@@ -46,10 +47,11 @@ def enter(open_answer: Open[Any], asked: Mapping[str, Any], *, embeds: bool = Fa
         place, _caller(), turns=_turns(asked), check=lambda: _check(open_answer, backend)
     )
     if ticket.position is not None:
+        record().waits(ticket.position)
         try:
             ticket.wait(client().gone)
         finally:
-            record().queued(ticket.position, ticket.queued_seconds)
+            record().waited(ticket.position, ticket.queued_seconds)
     return ticket
 
 

@@ -2,11 +2,13 @@
 
 import select
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import gevent
 
 from tensoria.errors import ClientClosed, RequestEnded, TensoriaError
+from tensoria.server.heartbeats import Heartbeats
 from tensoria.server.response import OneSendResponse
 
 
@@ -23,6 +25,9 @@ class SocketClient:
     | ended | the first `end` | nothing more is thrown                                     |
     | over  | `stop_watching` | nothing is thrown at all                                   |
 
+    There is always one greenlet that it is thrown into: the request's own, or the one whose work
+    the request waits for (`lend`).
+
     `watch` makes the client's leaving a cause; before it, that is an end of file to whoever reads
     the request's body.
 
@@ -35,12 +40,14 @@ class SocketClient:
         client: Any,
         everybody: "set[SocketClient] | None" = None,
         response: OneSendResponse | None = None,
+        heartbeats: Heartbeats | None = None,
     ) -> None:
         # The socket below gevent's: its recv returns at once instead of waiting in the hub.
         self._socket: socket.socket = getattr(client, "_sock", client)
         self._everybody: set[SocketClient] = set() if everybody is None else everybody
         self._everybody.add(self)
         self._response = response
+        self._heartbeats = heartbeats
         self._greenlet = gevent.getcurrent()
         self._gone = False
         self._watcher: Any = None
@@ -60,6 +67,20 @@ class SocketClient:
         """Say that the request is being cleaned up; a second call does nothing."""
         self._everybody.discard(self)
         self._look_away()
+        if self._heartbeats is not None and self._response is not None:
+            self._heartbeats.end(self._response)
+
+    def heartbeat(self, seconds: float, comment: bytes) -> None:
+        """From now on, write a comment whenever nothing was written for so long."""
+        if self._heartbeats is not None and self._response is not None:
+            self._heartbeats.begin(self._response, seconds, comment)
+
+    def lend(self, work: Callable[[], None]) -> "Lent":
+        """Begin some work beside the request; until it is done, `end` throws into it instead.
+
+        The work raises nothing, but for being ended before it began.
+        """
+        return Lent(self, work)
 
     def end(self, error: TensoriaError) -> bool:
         """Throw an error into the request, from the hub; tell whether it was the first in time."""
@@ -114,3 +135,45 @@ class SocketClient:
         hang_up = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
         poller.register(self._socket.fileno(), hang_up)
         return any(event & hang_up for _, event in poller.poll(0))
+
+
+class Lent:
+    """Some work beside a request; it has the request's client until it is done."""
+
+    def __init__(self, client: SocketClient, work: Callable[[], None]) -> None:
+        self._client = client
+        self._owner = client._greenlet
+        self._wanted = True
+        self._greenlet = client._greenlet = gevent.spawn(self._run, work)
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the end of the work, at most so long; tell whether it is done.
+
+        Raises RequestEnded when it was ended before it began.
+        """
+        self._greenlet.join(seconds)
+        if isinstance(self._greenlet.value, RequestEnded):
+            raise self._greenlet.value
+        done: bool = self._greenlet.ready()
+        return done
+
+    def end(self, error: TensoriaError) -> None:
+        """Throw an error into the work, unless something was; nobody waits for it any more."""
+        self._wanted = False
+        # The socket may be closed as soon as this returns.
+        self._client._look_away()
+        # From the hub: a throw from here would never come back.
+        gevent.get_hub().loop.run_callback(self._end, error)
+
+    def _end(self, error: TensoriaError) -> None:
+        if not self._greenlet.ready():
+            self._client.end(error)
+
+    def _run(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        finally:
+            if self._wanted:
+                self._client._greenlet = self._owner
+            else:
+                self._client.stop_watching()

@@ -19,6 +19,7 @@ class OneSendResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no t
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._head = b""
+        self._closing = False
         # With TLS the socket below would send in clear text.
         self._below: Any = None if self.cfg.is_ssl else self.sock._sock
         self._outbox: Outbox | None = None
@@ -42,12 +43,22 @@ class OneSendResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no t
 
         Whoever waits here holds the connection alone: the next request on it is read afterwards.
         """
+        self._closing = True
         self.send_headers()
         last = b"0\r\n\r\n" if self.chunked else b""
         if self._head or last:
             self._send(last)
         if self._outbox is not None:
             self._outbox.wait_until_empty()
+
+    def remark(self, comment: bytes) -> None:
+        """Write a comment between two writes of a stream's events, if it would reach the client.
+
+        Nothing is said before the stream's own first bytes, nor behind its last ones, nor to a
+        client that has enough to read.
+        """
+        if self.headers_sent and not self._closing and not self.unread:
+            self._emit_body(comment)
 
     def _emit_body(self, data: bytes) -> None:
         self._send(b"%X\r\n%b\r\n" % (len(data), data) if self.chunked else data)

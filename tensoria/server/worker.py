@@ -18,6 +18,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from tensoria.errors import ServiceStopping
 from tensoria.server.client import SocketClient
+from tensoria.server.heartbeats import Heartbeats
 from tensoria.server.limits import raise_file_limit
 from tensoria.server.refusal import write_refusal
 from tensoria.server.response import OneSendResponse
@@ -50,7 +51,7 @@ class TensoriaWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
         self._clients: set[SocketClient] = set()
         self._waiting: set[Waiting] = set()
         self._stopping = gevent.event.Event()
-        self.wsgi: WSGIApp = WithClient(self.wsgi, self._clients)
+        self.wsgi: WSGIApp = WithClient(self.wsgi, self._clients, self._stopping.is_set)
         # What start-up made lives as long as the process: the collector need not walk it.
         gc.collect()
         gc.freeze()
@@ -161,21 +162,34 @@ class Waiting(gevent.Timeout):  # type: ignore[misc]  # gevent has no types
 class WithClient:
     """WSGI middleware that puts `tensoria.client` into environ, and watches it.
 
+    `tensoria.stopping` tells whether the worker does no more than finish what it has.
+
     Whoever reads a body begins to watch behind it. Whoever answers with a stream goes on watching,
     and stops when the stream is closed. `start_response` is a method of gunicorn's response.
     """
 
-    def __init__(self, app: WSGIApp, everybody: set[SocketClient]) -> None:
+    def __init__(
+        self,
+        app: WSGIApp,
+        everybody: set[SocketClient],
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._app = app
         self._everybody = everybody
+        self._stopping = stopping
+        self._heartbeats = Heartbeats()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         # When client and engine answer faster than we read, a greenlet never waits, and one
         # keep-alive connection would have the worker for itself (seen: p99 1.27 s at 16 clients).
         gevent.sleep(0)
         client = environ["tensoria.client"] = SocketClient(
-            environ["gunicorn.socket"], self._everybody, getattr(start_response, "__self__", None)
+            environ["gunicorn.socket"],
+            self._everybody,
+            getattr(start_response, "__self__", None),
+            self._heartbeats,
         )
+        environ["tensoria.stopping"] = self._stopping()
         if "HTTP_TRANSFER_ENCODING" in environ:
             environ["wsgi.input"] = ChunkedInput(environ["wsgi.input"])
         if environ["REQUEST_METHOD"] == "GET":

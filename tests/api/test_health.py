@@ -40,6 +40,17 @@ def test_ready_is_503_without_an_engine(fake: FakeOllama, client: FlaskClient) -
     assert response.json["error"]["code"] == "engine_error"
 
 
+def test_ready_is_503_when_the_service_stops(fake: FakeOllama, client: FlaskClient) -> None:
+    """A probe on a connection that is still open is the last to hear of it."""
+    response = client.get("/ready", environ_overrides={"tensoria.stopping": True})
+
+    assert response.status_code == 503
+    assert response.json is not None
+    assert response.json["error"]["message"] == "The service is stopping."
+    assert response.json["error"]["code"] == "service_stopping"
+    assert fake.received("/api/version") == []
+
+
 def test_ready_asks_the_engine_once_for_many_probes(fake: FakeOllama, client: FlaskClient) -> None:
     for _ in range(10):
         client.get("/ready")

@@ -30,10 +30,11 @@ def test_a_client_that_leaves_the_queue_is_never_sent_to_the_engine(
 ) -> None:
     gate = threading.Event()
     fake.script("/api/chat", stream([chat_line("A"), gate, done_line()]))
-    with raw_chat(narrow, stream=True) as first, raw_chat(narrow, stream=streamed) as second:
+    with raw_chat(narrow, stream=True) as first:
         read_until(first, b'"A"')
-        leave(second)
-        wait_for(lambda: " status=499 " in narrow.log.read_text(), "the line", narrow.log)
+        with raw_chat(narrow, stream=streamed) as second:
+            leave(second)
+            wait_for(lambda: " status=499 " in narrow.log.read_text(), "the line", narrow.log)
         with raw_chat(narrow, stream=True) as third:
             gate.set()
             read_until(third, b"[DONE]")

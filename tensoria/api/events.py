@@ -1,0 +1,137 @@
+"""The events of an open stream, as the server asks for them.
+
+Every stream ends in exactly one of: finish chunk and [DONE], or an error event.
+"""
+
+import time
+from collections.abc import Sized
+from typing import Any, Generic, Self
+
+from tensoria.api.encoding import Encoding
+from tensoria.api.error_handlers import to_tensoria_error
+from tensoria.api.notices import Notices, to_changes
+from tensoria.api.opening import Opened
+from tensoria.api.record import Record
+from tensoria.api.services import Client
+from tensoria.backends.base import AnswerStream, AnyChunk
+from tensoria.errors import BackendError, ClientClosed, RequestEnded, TensoriaError
+from tensoria.wire.openai import Timings
+
+# After so many chunks an answer lets the others run (under gevent, where sleeping is giving way):
+# an engine that is always ahead of us would otherwise keep the worker for itself. Chunks and not
+# blocks, because one block of such an engine holds hundreds.
+CHUNKS_PER_TURN = 64
+
+
+class Turn:
+    """How much of the worker's time an answer has had since it last let the others run."""
+
+    def __init__(self) -> None:
+        self._chunks = 0
+
+    def took(self, chunks: Sized) -> None:
+        """Count a block, and give way when the turn is over."""
+        self._chunks += len(chunks) + 1
+        if self._chunks > CHUNKS_PER_TURN:
+            self._chunks = 0
+            time.sleep(0)
+
+
+class Events(Generic[AnyChunk]):
+    """The response's iterable. An object, not a generator: one that is closed before its first
+    `next` would never run its `finally`, and the engine would go on for nobody."""
+
+    def __init__(
+        self,
+        opened: Opened[AnyChunk],
+        encoding: Encoding,
+        current: Record,
+        watched: Client,
+        told: Notices,
+    ) -> None:
+        self._first: list[AnyChunk] | None = opened.first
+        self._stream = opened.stream
+        self._ticket = opened.ticket
+        self._begun = opened.timings
+        self._told = told
+        self._encoding = encoding
+        self._record = current
+        self._client = watched
+        self._over = False
+        self._turn = Turn()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._over:
+            raise StopIteration
+        try:
+            return self._next_events()
+        except StopIteration:
+            return self._failed(BackendError("The engine ended the answer in the middle."))
+        except (Exception, RequestEnded) as error:  # noqa: BLE001  # not to end without a word
+            return self._failed(to_tensoria_error(error))
+
+    def close(self) -> None:
+        """Called by the server in every case; frees the engine if the client left early."""
+        self._client.stop_watching()
+        if not self._over or self._client.unread():
+            self._over = True
+            self._record.status = ClientClosed.status
+        note(self._record, self._stream)
+        try:
+            with self._ticket:
+                self._stream.close()
+        finally:
+            self._record.write()
+
+    def _next_events(self) -> bytes:
+        chunks, self._first = self._first, None
+        while not chunks:
+            chunks = next(self._stream)
+            # The first write to a client that left still succeeds: without a look the engine
+            # would work on until the second.
+            if not self._stream.finished and self._client.gone():
+                self._stream.close()
+                raise ClientClosed
+        self._turn.took(chunks)
+        if not self._stream.finished:
+            return self._encoding.encode(chunks)
+        self._over = True
+        # The engine is done: who comes next need not wait until this client has read the rest.
+        self._ticket.close()
+        if self._told.verbose:
+            last: Any = chunks[-1]
+            last["tensoria"] = self._verbose()
+        return self._encoding.encode(chunks) + self._encoding.done
+
+    def _failed(self, error: TensoriaError) -> bytes:
+        self._over = True
+        # Nothing is thrown into what follows, so that the client is told.
+        self._client.stop_watching()
+        with self._ticket:
+            self._stream.close()
+        self._record.failed(error)
+        return self._encoding.encode([error.envelope()])
+
+    def _verbose(self) -> object:
+        """Return what the last chunk gets as its member `tensoria`."""
+        timings: Timings = {**self._begun, **all_timings(self._stream, self._record)}
+        return self._told.member(self._stream.adjusted, timings)
+
+
+def all_timings(stream: AnswerStream[AnyChunk], current: Record) -> Timings:
+    """Return what the engine has told, and the whole time until now."""
+    return {**current.queue_timings(), **stream.timings, "total_ms": current.elapsed_ms()}
+
+
+def note(current: Record, stream: AnswerStream[AnyChunk]) -> None:
+    """Put what is known of an answer's end into its log line."""
+    current.fields["model"] = stream.model
+    if stream.usage:
+        current.fields["prompt_tokens"] = stream.usage["prompt_tokens"]
+        current.fields["completion_tokens"] = stream.usage["completion_tokens"]
+    if stream.adjusted:
+        # Some of it is only known when the headers of a stream have left.
+        current.fields["adjusted"] = to_changes(stream.adjusted)
