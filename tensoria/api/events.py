@@ -78,7 +78,7 @@ class Events(Generic[AnyChunk]):
         self._client.stop_watching()
         if not self._over or self._client.unread():
             self._over = True
-            self._record.status = ClientClosed.status
+            self._record.left()
         note(self._record, self._stream)
         try:
             with self._ticket:

@@ -10,7 +10,7 @@ from tensoria.api.opening import Opened, Opening
 from tensoria.api.record import Record
 from tensoria.api.services import Client
 from tensoria.backends.base import AnyChunk
-from tensoria.errors import ClientClosed, RequestEnded
+from tensoria.errors import RequestEnded
 
 
 class LateEvents(Generic[AnyChunk]):
@@ -55,7 +55,7 @@ class LateEvents(Generic[AnyChunk]):
             self._events.close()
             return
         if not self._over or self._client.unread():
-            self._record.status = ClientClosed.status
+            self._record.left()
         if self._over:
             self._client.stop_watching()
         else:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from flask import g
 
-from tensoria.errors import TensoriaError
+from tensoria.errors import ClientClosed, TensoriaError
 from tensoria.logs import Fields, request_id
 from tensoria.wire.openai import Timings
 
@@ -61,6 +61,11 @@ class Record:
         """Note that a stream ends with an error, whatever status has left."""
         self.status = error.status
         self.fields["error"] = error.code
+
+    def left(self) -> None:
+        """Note that the client did not take its whole stream; a failure before that counts more."""
+        if self.status < 400:
+            self.status = ClientClosed.status
 
     def write(self) -> None:
         """Write the line; a second call does nothing."""

@@ -8,13 +8,15 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from tensoria.api.services import UnwatchedClient
 from tensoria.app import create_app
 from tensoria.backends.base import EngineStatus
 from tensoria.config import Settings
 from tensoria.translate.chat import Frame, to_chunk
 from tensoria.wire.openai import Chunk
+from tests.api.conftest import Lines
 from tests.contract.client import ContractClient
-from tests.fake_ollama import FakeOllama, chat_line, done_line, stream
+from tests.fake_ollama import FakeOllama, chat_line, close, done_line, stream
 
 PATH = "/v1/chat/completions"
 FRAME = Frame(id="chatcmpl-test", created=1, model="m")
@@ -106,3 +108,36 @@ def test_a_long_answer_is_whole_however_it_comes(
         body = response.get_data(as_text=True)
 
     assert body.count('"299 "' if streamed else "298 299 ") == 1
+
+
+class Behind(UnwatchedClient):
+    """A client that does not read to the end."""
+
+    def unread(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("steps", "status"),
+    [([chat_line("a"), done_line()], 499), ([chat_line("a"), close], 502)],
+    ids=["whole", "failed"],
+)
+@pytest.mark.parametrize("heartbeat", ["0", "25"])
+def test_a_stream_that_was_not_read_to_its_end_is_logged_as_499_unless_it_failed(
+    make_app: Callable[..., Flask],
+    fake: FakeOllama,
+    hello: dict[str, Any],
+    log: Lines,
+    steps: list[Any],
+    status: int,
+    heartbeat: str,
+) -> None:
+    fake.script("/api/chat", stream(steps))
+    client = make_app(STREAM_HEARTBEAT_SECONDS=heartbeat).test_client()
+    told = {"tensoria.client": Behind()}
+    asked = {**hello, "stream": True}
+    with client.post(PATH, json=asked, environ_overrides=told) as response:
+        response.get_data()
+
+    (line,) = log.of_requests()
+    assert f" status={status} " in line
