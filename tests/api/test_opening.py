@@ -99,7 +99,7 @@ class Request:
         settings = Settings.from_env({"STREAM_HEARTBEAT_SECONDS": str(heartbeat)})
         self.app: Flask = create_app(settings, OneAnswer(self.engine))  # type: ignore[arg-type]
         self.there = Event()
-        self._failure: AsyncResult = AsyncResult()
+        self._word: AsyncResult = AsyncResult()
         self._ours = ours
         self._ends_after = ends_after
         self.greenlet = gevent.spawn(self._run)
@@ -115,7 +115,11 @@ class Request:
 
     def fail(self, error: Exception) -> None:
         """Let the engine raise where it hangs."""
-        self._failure.set_exception(error)
+        self._word.set_exception(error)
+
+    def go_on(self) -> None:
+        """Let the engine answer where it hangs."""
+        self._word.set(None)
 
     def running(self) -> int:
         """Return how many slots are taken."""
@@ -135,7 +139,8 @@ class Request:
     def _at_step(self) -> None:
         self.there.set()
         if self._ends_after is None:
-            self._failure.get()
+            self._word.get()
+            return
         gevent.sleep(self._ends_after)
         self.end_soon()
 
@@ -244,6 +249,25 @@ def test_an_answer_that_the_server_closes_while_it_opens_is_ended_once(
     assert request.running() == 0
     (line,) = log.of_requests()
     assert " status=499 " in line
+
+
+def test_an_answer_that_comes_while_it_is_given_up_is_given_back_undisturbed(
+    start: Start,
+) -> None:
+    """The opening is done a moment before it would be ended: nothing is thrown any more."""
+    request = start("prefill", HEARTBEAT)
+
+    def serve() -> None:
+        with request.open():
+            request.go_on()
+
+    request.greenlet.kill()
+    gevent.spawn(serve).get(timeout=5)
+    gevent.sleep(0.1)
+
+    assert not any(request.told)
+    assert (request.engine.begun_to_give_back, request.engine.given_back) == (1, 1)
+    assert request.running() == 0
 
 
 def test_what_ends_a_request_by_force_ends_its_opening(start: Start) -> None:
