@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -148,6 +149,34 @@ def test_a_silent_stream_has_heartbeats_and_then_its_answer(
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     body = body_of(answer)
     assert content_of(body) == "Hello"
+    assert body.endswith(b"data: [DONE]\n\n")
+
+
+def test_the_headers_of_a_silent_stream_leave_in_time(fake: FakeOllama, service: Service) -> None:
+    fake.script("/api/chat", hang)
+    started = time.monotonic()
+    with raw_chat(service, stream=True) as client:
+        read_beats(client, 1)
+
+    assert 0.2 <= time.monotonic() - started < 2
+
+
+def test_events_that_are_held_back_leave_room_for_heartbeats(
+    fake: FakeOllama, service: Service
+) -> None:
+    """The engine talks, and all it says may still be a call that it wrote as text."""
+    gate = threading.Event()
+    tool = {"name": "weather", "parameters": {"type": "object"}}
+    fake.models[0]["capabilities"] = ["completion", "tools"]
+    steps = [chat_line('{"name": "wea'), gate, chat_line('ther", "arguments": {}}'), done_line()]
+    fake.script("/api/chat", stream(steps))
+    offered = [{"type": "function", "function": tool}]
+    with raw_chat(service, stream=True, tools=offered) as client:
+        begun = read_beats(client, 2)
+        gate.set()
+        body = body_of(begun + read_until(client, LAST_CHUNK))
+
+    assert b'"finish_reason":"tool_calls"' in body
     assert body.endswith(b"data: [DONE]\n\n")
 
 

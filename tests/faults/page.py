@@ -17,7 +17,9 @@ After each fault the same service gets the same request once more, from an engin
 answers it rightly; no connection and no thread of the fault is left. A stream ends in exactly one
 of: finish chunk (and `[DONE]` in server-sent events), or an error event. A number is the status of
 the answer; the word behind it is the `code`, in the envelope or in the error event. Where a part of
-the answer came before the fault, it was `Hel`.
+the answer came before the fault, it was `Hel`. A fault that takes longer than
+`STREAM_HEARTBEAT_SECONDS` comes behind the headers of a stream: it is the same `code` in an error
+event, and its status stands in the log.
 
 A pooled connection that ends before a byte of the answer has come may have been closed by an engine
 that was restarted: the request is then sent once more, on a new connection. A connection that was
