@@ -93,7 +93,6 @@ class Events(Generic[AnyChunk]):
             # The first write to a client that left still succeeds: without a look the engine
             # would work on until the second.
             if not self._stream.finished and self._client.gone():
-                self._stream.close()
                 raise ClientClosed
         self._turn.took(chunks)
         if not self._stream.finished:

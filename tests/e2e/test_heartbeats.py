@@ -162,7 +162,7 @@ def test_the_headers_of_a_silent_stream_leave_in_time(fake: FakeOllama, service:
 
 
 def test_events_that_are_held_back_leave_room_for_heartbeats(
-    fake: FakeOllama, service: Service
+    fake: FakeOllama, tmp_path: Path
 ) -> None:
     """The engine talks, and all it says may still be a call that it wrote as text."""
     gate = threading.Event()
@@ -171,7 +171,10 @@ def test_events_that_are_held_back_leave_room_for_heartbeats(
     steps = [chat_line('{"name": "wea'), gate, chat_line('ther", "arguments": {}}'), done_line()]
     fake.script("/api/chat", stream(steps))
     offered = [{"type": "function", "function": tool}]
-    with raw_chat(service, stream=True, tools=offered) as client:
+    with (
+        running_service(tmp_path, fake.url, **SETTINGS) as service,
+        raw_chat(service, stream=True, tools=offered) as client,
+    ):
         begun = read_beats(client, 2)
         gate.set()
         body = body_of(begun + read_until(client, LAST_CHUNK))
