@@ -45,6 +45,9 @@ class TensoriaWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
         """Called once in the worker's process, after gevent has patched."""
         super().load_wsgi()
         raise_file_limit()
+        # gevent notes for its debugger where each greenlet was spawned, which behind Flask is deep:
+        # a quarter of what a stream pays for being opened beside its request.
+        gevent.config.track_greenlet_tree = False
         # The functions that use these look them up in their own modules.
         wsgi.Response = OneSendResponse
         util.write_error = write_refusal
