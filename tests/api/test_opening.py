@@ -99,6 +99,7 @@ class Request:
         settings = Settings.from_env({"STREAM_HEARTBEAT_SECONDS": str(heartbeat)})
         self.app: Flask = create_app(settings, OneAnswer(self.engine))  # type: ignore[arg-type]
         self.there = Event()
+        self.ends_at_once = False
         self._word: AsyncResult = AsyncResult()
         self._ours = ours
         self._ends_after = ends_after
@@ -129,6 +130,8 @@ class Request:
     def open(self) -> TestResponse:
         self.client = SocketClient(self._ours, set())
         self.client.watch()
+        if self.ends_at_once:
+            self.end_soon()
         overrides = {"tensoria.client": self.client}
         return self.app.test_client().post(PATH, json=BODY, environ_overrides=overrides)
 
@@ -219,7 +222,7 @@ def test_nothing_is_thrown_into_the_clean_up_of_a_failure(
 
 def test_an_opening_that_is_ended_before_it_begins_opens_nothing(start: Start) -> None:
     request = start("opening")
-    gevent.get_hub().loop.run_callback(lambda: request.end_soon())
+    request.ends_at_once = True
     status, _ = request.greenlet.get(timeout=5)
 
     assert (status, request.engine.opened, request.engine.given_back) == (503, 0, 0)
