@@ -30,6 +30,11 @@ def gunicorn_settings(settings: Settings) -> dict[str, Any]:
         # gevent patches in the worker, before it loads the app: preloading would import ssl
         # unpatched.
         "preload_app": False,
+        # Whose X-Forwarded-For counts is TRUSTED_PROXIES' business; what is left for gunicorn to
+        # believe anybody is that its client came by https, which only shows in a hint.
+        "forwarded_allow_ips": "*",
+        "forwarder_headers": "",
+        "secure_scheme_headers": {"X-FORWARDED-PROTO": "https"},
         "control_socket_disable": True,
         "logger_class": "tensoria.server.log.Logger",
         "logconfig_dict": logs.config(settings.log_level, settings.log_format),

@@ -10,18 +10,15 @@ import gevent
 import gevent.event
 from gevent.pool import Pool
 from gevent.server import StreamServer
-from gunicorn import util
-from gunicorn.http import wsgi
 from gunicorn.http.errors import ParseException
 from gunicorn.sock import ssl_context
 from gunicorn.workers.ggevent import GeventWorker
 
 from tensoria.errors import ServiceStopping
+from tensoria.server import parts
 from tensoria.server.client import SocketClient
 from tensoria.server.heartbeats import Heartbeats
 from tensoria.server.limits import raise_file_limit
-from tensoria.server.refusal import write_refusal
-from tensoria.server.response import OneSendResponse
 from tensoria.server.settings import LAST_WORDS_SECONDS, grace_seconds
 
 # How often the arbiter is told that this worker lives.
@@ -48,9 +45,7 @@ class TensoriaWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
         # gevent notes for its debugger where each greenlet was spawned, which behind Flask is deep:
         # a quarter of what a stream pays for being opened beside its request.
         gevent.config.track_greenlet_tree = False
-        # The functions that use these look them up in their own modules.
-        wsgi.Response = OneSendResponse
-        util.write_error = write_refusal
+        parts.install()
         self._clients: set[SocketClient] = set()
         self._waiting: set[Waiting] = set()
         self._stopping = gevent.event.Event()
