@@ -188,8 +188,12 @@ def nginx_value(directive: str) -> str:
 
 def test_nginx_proxies_to_the_gateway_over_kept_connections() -> None:
     port = Settings.from_env({}).api_port
+    servers = [
+        re.findall(r"^server (.*);$", read(f"deploy/nginx/{name}"), flags=re.MULTILINE)
+        for name in ("upstream.conf", "compose/upstream.conf")
+    ]
 
-    assert nginx_value("server") == f"127.0.0.1:{port}"
+    assert servers == [[f"127.0.0.1:{port}"], [f"api:{port}"]]
     assert nginx_value("proxy_http_version") == "1.1"
     assert nginx_value("proxy_set_header Connection") == '""'
     assert nginx_value("proxy_buffering") == "off"
@@ -197,9 +201,10 @@ def test_nginx_proxies_to_the_gateway_over_kept_connections() -> None:
 
 def test_nginx_hangs_up_idle_connections_before_the_gateway_does() -> None:
     """Else it sends a request into a connection that is just being closed: a 502 for nothing."""
-    idle_seconds = int(nginx_value("keepalive_timeout").removesuffix("s"))
+    upstream = read("nginx.conf").partition("upstream tensoria {")[2].partition("}")[0]
+    (idle_seconds,) = re.findall(r"keepalive_timeout (\d+)s;", upstream)
 
-    assert idle_seconds < KEEPALIVE_SECONDS
+    assert int(idle_seconds) < KEEPALIVE_SECONDS
 
 
 def test_nginx_waits_longer_than_the_gateway() -> None:
@@ -208,7 +213,29 @@ def test_nginx_waits_longer_than_the_gateway() -> None:
 
     waits = float(nginx_value("proxy_read_timeout").removesuffix("s"))
 
-    assert waits > settings.total_timeout_seconds + settings.load_timeout_seconds
+    longest = settings.queue_timeout_seconds + settings.load_timeout_seconds
+    assert waits > longest + settings.total_timeout_seconds
+
+
+def test_nginx_lets_nobody_in_but_this_machine_until_it_is_told_to() -> None:
+    rules = re.findall(
+        r"^(allow|deny) (.*?);", read("deploy/nginx/allowlist.conf"), flags=re.MULTILINE
+    )
+
+    assert rules == [("allow", "127.0.0.1"), ("deny", "all")]
+
+
+def test_the_pages_of_nginxs_errors_have_the_status_that_they_are_for() -> None:
+    pages = re.findall(
+        r"^location = /_error/(\d+) \{.*?return (\d+) '(.*?)';",
+        read("deploy/nginx/errors.conf"),
+        flags=re.MULTILINE | re.DOTALL,
+    )
+
+    assert {"403", "413", "429", "502", "504"} <= {name for name, _, _ in pages}
+    for name, status, body in pages:
+        assert name == status
+        assert set(json.loads(body)["error"]) == {"message", "type", "param", "code"}
 
 
 def test_nginx_lets_every_body_through_that_the_gateway_accepts() -> None:
