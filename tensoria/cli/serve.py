@@ -24,6 +24,10 @@ def run(_args: argparse.Namespace) -> int:
     """Serve until a signal ends it. Raise ConfigError before anything is started."""
     end_with_parent(os.environ)
     load_settings()
+    # gunicorn reads this one by itself while it is imported, and breaks when it is empty, which is
+    # how docker-compose.yml passes on what is not set.
+    if not os.environ.get("WEB_CONCURRENCY"):
+        os.environ.pop("WEB_CONCURRENCY", None)
     from tensoria.server import application  # gunicorn: only where it is run
 
     application.run(load_settings, load_app)

@@ -1,6 +1,7 @@
 """The service as it runs: gunicorn, gevent, sockets, signals, and clients that come and go."""
 
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -124,6 +125,14 @@ def test_an_answer_whose_engine_is_always_ready_starves_nobody(
         slowest = max(slowest, time.monotonic() - started)
 
     assert slowest < 0.5
+
+
+def test_empty_variables_are_unset_for_gunicorn_too(fake: FakeOllama, tmp_path: Path) -> None:
+    """docker-compose.yml passes what is not set as an empty variable, and gunicorn reads one."""
+    command = (sys.executable, "-m", "tensoria", "serve")
+    empty = {"WEB_CONCURRENCY": "", "MAX_QUEUE": "", "LOG_LEVEL": ""}
+    with running_service(tmp_path, fake.url, command, **empty) as service:
+        assert "Booting worker" in service.log.read_text()
 
 
 def test_a_body_over_the_limit_is_413_and_does_no_harm(
