@@ -2,10 +2,14 @@ FROM python:3.12-slim-bookworm AS build
 RUN python3 -m venv /opt/tensoria
 WORKDIR /src
 COPY . .
-RUN /opt/tensoria/bin/pip install --no-cache-dir .
+# pip and setuptools are tools of the build; what runs needs neither.
+RUN /opt/tensoria/bin/pip install --no-cache-dir . \
+    && /opt/tensoria/bin/python -m pip uninstall --yes --quiet setuptools pip
 
 FROM python:3.12-slim-bookworm
-RUN useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin tensoria
+# Its number is known, so that ./data can belong to it outside; most first users have it themselves.
+RUN useradd --uid 1000 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin tensoria \
+    && install --directory --owner=tensoria /data
 COPY --from=build /opt/tensoria /opt/tensoria
 # Inside a container every address but loopback is the outside. Who may reach it is decided where
 # the port is published, so a key is asked for unless API_BIND says that this is loopback.

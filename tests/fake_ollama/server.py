@@ -15,13 +15,13 @@ from tests.fake_ollama.routes import LOAD, Routes, only_loads
 
 
 class FakeOllama(Routes):
-    """A server on 127.0.0.1 that behaves as Ollama does, or as a test tells it to.
+    """A server, by default on 127.0.0.1, that behaves as Ollama does, or as a test tells it to.
 
     It listens from the moment it is made, so `url` is always valid; use it as a context manager,
     or call `stop()`, which leaves no thread and no socket behind.
     """
 
-    def __init__(self, version: str = "0.32.15", *, port: int = 0) -> None:
+    def __init__(self, version: str = "0.32.15", *, host: str = "127.0.0.1", port: int = 0) -> None:
         super().__init__(version)
         self.requests: list[ReceivedRequest] = []
         self.connections_opened = 0
@@ -29,7 +29,7 @@ class FakeOllama(Routes):
         self._connections: set[Connection] = set()
         self._changed = threading.Condition()
         self._stopped = False
-        self._listener = socket.create_server(("127.0.0.1", port), backlog=512)
+        self._listener = socket.create_server((host, port), backlog=512)
         self.port: int = self._listener.getsockname()[1]
         self._waker, self._wakes = socket.socketpair()
         self._acceptor = threading.Thread(target=self._accept, name="fake-acceptor")

@@ -1,0 +1,282 @@
+"""The project's own Dockerfile and docker-compose.yml, built and run by podman.
+
+What stands in for the images of the registries is Debian's Python and nginx, and recordings of a
+real Ollama.
+"""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.e2e.containers import images
+from tests.e2e.containers.podman import Podman
+from tests.e2e.nginx import make_certificate
+from tests.e2e.service import ROOT, free_port, wait_for
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+PROJECT = "tensoria-e2e"
+API, OLLAMA, NGINX = f"{PROJECT}_api_1", "tensoria-ollama", f"{PROJECT}_nginx_1"
+VOLUME = f"{PROJECT}_ollama"
+KEY = "container-key-0123456789"
+# What a checkout has beside what enters the build.
+FILES = (
+    "Dockerfile",
+    ".dockerignore",
+    "docker-compose.yml",
+    "compose.gpu.yml",
+    "compose.host-ollama.yml",
+    "nginx.conf",
+    "deploy",
+    "data",
+)
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The compose file brought up: its checkout, its ports, and podman to look at it."""
+
+    podman: Podman
+    folder: Path
+    api_port: int
+    ollama_port: int
+    https_port: int
+    base: str
+
+    @property
+    def api_url(self) -> str:
+        """The service, on the port that compose published."""
+        return f"http://127.0.0.1:{self.api_port}"
+
+    @property
+    def url(self) -> str:
+        """The service through nginx."""
+        return f"https://127.0.0.1:{self.https_port}"
+
+    def compose(self, *arguments: str) -> None:
+        """Run a command of the guide, with podman-compose in Docker's place."""
+        environ = {
+            "API_KEY": KEY,
+            "API_PORT": str(self.api_port),
+            "OLLAMA_PORT": str(self.ollama_port),
+            "HTTP_PORT": str(free_port()),
+            "HTTPS_PORT": str(self.https_port),
+            "COMPOSE_PROJECT_NAME": PROJECT,
+            "COMPOSE_PROFILES": "production",
+            # podman's bridges are elsewhere than Docker's.
+            "TRUSTED_PROXIES": "10.0.0.0/8",
+        }
+        command = [sys.executable, "-m", "podman_compose", *arguments]
+        self.podman.run(command, cwd=self.folder, environ=environ)
+
+    def up(self) -> None:
+        """Bring everything up, and wait until it answers through nginx."""
+        self.compose("up", "-d")
+        with self.session() as session:
+            wait_for(partial(self._answers, session), "an answer", self.podman.folder / "up.log")
+
+    def _answers(self, session: requests.Session) -> bool:
+        try:
+            return session.get(f"{self.url}/health", timeout=5).status_code == 200
+        except requests.ConnectionError:
+            return False
+
+    def session(self) -> requests.Session:
+        """Return a client that trusts nginx's certificate."""
+        session = requests.Session()
+        session.trust_env = False
+        session.verify = str(self.folder / "certs" / "fullchain.pem")
+        return session
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        """Return what podman knows of a container."""
+        (found,) = json.loads(self.podman("container", "inspect", container))
+        return dict(found)
+
+
+@pytest.fixture(scope="module")
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
+    """podman with nothing in it; afterwards nothing is left of what was made."""
+    made = Podman.in_folder(tmp_path_factory.mktemp("podman"))
+    try:
+        yield made
+    finally:
+        made.wipe()
+
+
+@pytest.fixture(scope="module")
+def stack(podman: Podman) -> Iterator[Stack]:
+    """The project's compose file, up, with the profile `production`."""
+    folder = podman.folder / "checkout"
+    _check_out(folder)
+    base = images.make_base(podman)
+    images.make_nginx(podman, base)
+    stack = Stack(podman, folder, free_port(), free_port(), free_port(), base)
+    stack.compose("build", "api")
+    images.make_ollama(podman, f"localhost/{PROJECT}_api")
+    stack.up()
+    yield stack
+    for container in (API, OLLAMA, NGINX):
+        podman("logs", container, check=False)
+    stack.compose("down", "-v")
+
+
+def _check_out(folder: Path) -> None:
+    """Copy what a clone has, and do what docs/deploy-gcp.md says is to be done to it."""
+    folder.mkdir()
+    rules = (ROOT / ".dockerignore").read_text().splitlines()
+    built = [rule.removeprefix("!") for rule in rules if rule.startswith("!")]
+    for name in (*FILES, *built):
+        if (ROOT / name).is_dir():
+            unwanted = shutil.ignore_patterns("__pycache__", "*.egg-info")
+            shutil.copytree(ROOT / name, folder / name, ignore=unwanted)
+        else:
+            shutil.copyfile(ROOT / name, folder / name)
+    os.chown(folder / "data", 1000, 1000)
+    make_certificate(folder / "certs")
+    (folder / "acme").mkdir()
+    allowlist = folder / "deploy" / "nginx" / "allowlist.conf"
+    text = allowlist.read_text()
+    # podman's bridges are elsewhere than Docker's, whose line the file has.
+    changed = text.replace("# allow 172.16.0.0/12;", "allow 10.0.0.0/8;")
+    assert changed != text
+    allowlist.write_text(changed)
+
+
+def ask(stack: Stack, url: str, words: str, key: str | None = KEY, **fields: object) -> Any:
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    body = {"model": "smollm2:135m", "messages": [{"role": "user", "content": words}], **fields}
+    with stack.session() as session:
+        return session.post(f"{url}/v1/chat/completions", json=body, headers=headers, timeout=10)
+
+
+@pytest.mark.parametrize("key", [None, "another-key"])
+def test_without_the_key_there_is_a_401(stack: Stack, key: str | None) -> None:
+    for url in (stack.api_url, stack.url):
+        answer = ask(stack, url, "Hi", key)
+
+        assert answer.status_code == 401
+        assert answer.json()["error"]["code"] == "invalid_api_key"
+
+
+def test_with_the_key_there_is_an_answer(stack: Stack) -> None:
+    for url in (stack.api_url, stack.url):
+        answer = ask(stack, url, "What is the capital of France?")
+
+        assert answer.status_code == 200
+        content = answer.json()["choices"][0]["message"]["content"]
+        assert content.startswith("The capital of France")
+
+
+def test_a_stream_comes_through_nginx_unbuffered(stack: Stack) -> None:
+    """The engine holds its second word back until the first one was read here."""
+    body = {"messages": [{"role": "user", "content": "wait"}], "stream": True}
+    body["model"] = "smollm2:135m"
+    with (
+        stack.session() as session,
+        session.post(
+            f"{stack.url}/v1/chat/completions",
+            json=body,
+            headers={"X-API-Key": KEY},
+            stream=True,
+            timeout=10,
+        ) as answer,
+    ):
+        lines = answer.iter_lines(chunk_size=1)
+        assert any(b'"Hel"' in line for line in lines)
+        session.get(f"http://127.0.0.1:{stack.ollama_port}/go", timeout=5)
+        rest = [line for line in lines if line]
+
+    assert any(b'"lo"' in line for line in rest)
+    assert rest[-1] == b"data: [DONE]"
+
+
+def test_nothing_is_published_beyond_loopback(stack: Stack) -> None:
+    published = {
+        name: {
+            port: bindings
+            for port, bindings in stack.inspect(name)["HostConfig"]["PortBindings"].items()
+            # The others are exposed by the image, and published nowhere.
+            if bindings
+        }
+        for name in (API, OLLAMA, NGINX)
+    }
+
+    assert set(published[API]) == {"8002/tcp"}
+    assert set(published[OLLAMA]) == {"11434/tcp"}
+    assert set(published[NGINX]) == {"80/tcp", "443/tcp"}
+    for ports in published.values():
+        for bindings in ports.values():
+            assert [binding["HostIp"] for binding in bindings] == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize("container", [API, OLLAMA])
+def test_the_health_check_tells_well_from_unwell(stack: Stack, container: str) -> None:
+    """Stopped as by a debugger, first the process itself and then those that it started."""
+    podman = stack.podman
+    assert podman.status("healthcheck", "run", container) == 0
+
+    try:
+        podman("kill", "--signal", "STOP", container)
+        # Fails where that was the only process.
+        podman("exec", container, "sh", "-c", "kill -STOP -1", check=False)
+        assert podman.status("healthcheck", "run", container) == 1
+    finally:
+        podman("exec", container, "sh", "-c", "kill -CONT -1", check=False)
+        podman("kill", "--signal", "CONT", container)
+
+    assert podman.status("healthcheck", "run", container) == 0
+
+
+def test_the_service_is_not_root_and_can_write_its_data_alone(stack: Stack) -> None:
+    ids = stack.podman("exec", API, "sh", "-c", "grep -h ^Uid: /proc/1/status").split()[1:]
+    assert set(ids) == {"1000"}
+
+    capabilities = stack.podman("exec", API, "sh", "-c", "grep ^CapEff: /proc/1/status")
+    assert int(capabilities.split()[1], 16) == 0
+    assert stack.podman.status("exec", API, "sh", "-c", "echo > /data/kept") == 0
+    assert (stack.folder / "data" / "kept").exists()
+    assert stack.podman.status("exec", API, "sh", "-c", "echo > /opt/tensoria/x") != 0
+
+
+def test_the_image_adds_at_most_70_megabytes_to_its_base(stack: Stack) -> None:
+    sizes = [
+        int(stack.podman("image", "inspect", "--format", "{{.Size}}", name))
+        for name in (stack.base, f"localhost/{PROJECT}_api")
+    ]
+
+    assert sizes[1] - sizes[0] < 70 * MEGABYTE
+
+
+def test_no_key_is_in_the_image(stack: Stack) -> None:
+    image = stack.podman("image", "inspect", f"localhost/{PROJECT}_api")
+    history = stack.podman("history", "--no-trunc", f"localhost/{PROJECT}_api")
+
+    assert KEY not in image + history
+    assert "API_KEY" not in image + history
+
+
+def test_models_outlive_down_and_not_down_with_volumes(stack: Stack) -> None:
+    podman = stack.podman
+    podman("exec", OLLAMA, "sh", "-c", "echo model > /root/.ollama/blob")
+    (stack.folder / "data" / "keys.toml").write_text("")
+
+    stack.compose("down")
+    assert podman.status("volume", "exists", VOLUME) == 0
+    stack.up()
+    assert podman("exec", OLLAMA, "cat", "/root/.ollama/blob") == "model"
+
+    stack.compose("down", "-v")
+    assert podman.status("volume", "exists", VOLUME) == 1
+    assert (stack.folder / "data" / "keys.toml").exists()
+    stack.up()
