@@ -10,6 +10,8 @@ from tensoria.config import Settings
 
 # gunicorn's own default of 1000 would also be the cap on open streams.
 WORKER_CONNECTIONS = 4096
+# For requests that wait for no turn while every place is taken: probes, lists, refusals.
+SPARE_CONNECTIONS = 1024
 # Longer than nginx's 60 s for idle upstream connections, so that nginx is the one that closes.
 KEEPALIVE_SECONDS = 75
 # For the error events of the answers that outlast the grace.
@@ -23,7 +25,9 @@ def gunicorn_settings(settings: Settings) -> dict[str, Any]:
         "bind": f"{host}:{settings.api_port}",
         "workers": settings.workers,
         "worker_class": "tensoria.server.worker.TensoriaWorker",
-        "worker_connections": WORKER_CONNECTIONS,
+        "worker_connections": max(
+            WORKER_CONNECTIONS, settings.max_concurrency + settings.max_queue + SPARE_CONNECTIONS
+        ),
         "keepalive": KEEPALIVE_SECONDS,
         # After it the arbiter kills what is left.
         "graceful_timeout": round(settings.shutdown_grace_seconds) + 2 * LAST_WORDS_SECONDS,

@@ -57,6 +57,16 @@ def test_what_does_not_depend_on_a_setting() -> None:
     assert settings["keepalive"] > 60
 
 
+@pytest.mark.parametrize(
+    ("variables", "connections"),
+    [({}, 4096), ({"MAX_CONCURRENCY": "3000", "MAX_QUEUE": "2000"}, 3000 + 2000 + 1024)],
+)
+def test_there_are_more_connections_than_run_and_wait(
+    variables: dict[str, str], connections: int
+) -> None:
+    assert told(**variables)["worker_connections"] == connections
+
+
 def test_gunicorn_knows_and_takes_every_name() -> None:
     config = Config()
     for name, value in told().items():
