@@ -15,6 +15,14 @@ from tests.e2e.containers.podman import Podman
 from tests.e2e.service import ROOT
 
 SUITE = "bookworm"
+BARE = "localhost/bare"
+# One for both: an image more costs time, and the service's own packages are in its venv.
+_PYTHON = """
+FROM {bare}
+RUN apt-get -q update \
+    && apt-get -q -y install --no-install-recommends python3 python3-venv nginx-light \
+    && rm -r /var/lib/apt/lists
+"""
 _OLLAMA = """
 FROM {api}
 USER root
@@ -31,22 +39,27 @@ CMD ["nginx", "-g", "daemon off;"]
 """
 
 
-def make_base(podman: Podman) -> str:
-    """Make the image that the Dockerfile is based on, and return its name."""
+def make_bare(podman: Podman) -> str:
+    """Make an image of the smallest Debian, and return its name."""
     root = podman.folder / "root"
-    include = "python3,python3-venv,ca-certificates,nginx-light"
     podman.run(
-        ["debootstrap", "--variant=minbase", f"--include={include}", SUITE, str(root)],
+        ["debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE, str(root)],
         environ={"DEBIAN_FRONTEND": "noninteractive"},
     )
     _let_pip_through(root)
-    (name,) = set(re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
-    full = f"docker.io/library/{name}"
     archive = podman.folder / "root.tar"
     podman.run(["tar", "-C", str(root), "-cf", str(archive), "."])
-    podman("import", str(archive), full)
+    podman("import", str(archive), BARE)
     archive.unlink()
     shutil.rmtree(root)
+    return BARE
+
+
+def make_base(podman: Podman, bare: str) -> str:
+    """Make the image that the Dockerfile is based on, and return its name."""
+    (name,) = set(re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    full = f"docker.io/library/{name}"
+    _build(podman, full, _PYTHON.format(bare=bare), _empty(podman))
     return full
 
 
@@ -68,9 +81,8 @@ def _let_pip_through(root: Path) -> None:
 
 def make_nginx(podman: Podman, base: str) -> None:
     """Make Debian's nginx under the name that the compose file asks for."""
-    empty = podman.folder / "empty"
-    empty.mkdir()
-    _build(podman, f"docker.io/library/{_image('nginx')}", _NGINX.format(base=base), empty)
+    name = f"docker.io/library/{_image('nginx')}"
+    _build(podman, name, _NGINX.format(base=base), _empty(podman))
 
 
 def make_ollama(podman: Podman, api: str) -> None:
@@ -88,6 +100,12 @@ def make_ollama(podman: Podman, api: str) -> None:
         else:
             shutil.copyfile(source, target)
     _build(podman, f"docker.io/{_image('ollama')}", _OLLAMA.format(api=api), context)
+
+
+def _empty(podman: Podman) -> Path:
+    folder = podman.folder / "empty"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def _image(service: str) -> str:

@@ -6,7 +6,6 @@ real Ollama.
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,9 +17,10 @@ import pytest
 import requests
 
 from tests.e2e.containers import images
+from tests.e2e.containers.checkout import check_out
 from tests.e2e.containers.podman import Podman
 from tests.e2e.nginx import make_certificate
-from tests.e2e.service import ROOT, free_port, wait_for
+from tests.e2e.service import free_port, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -28,17 +28,6 @@ PROJECT = "tensoria-e2e"
 API, OLLAMA, NGINX = f"{PROJECT}_api_1", "tensoria-ollama", f"{PROJECT}_nginx_1"
 VOLUME = f"{PROJECT}_ollama"
 KEY = "container-key-0123456789"
-# What a checkout has beside what enters the build.
-FILES = (
-    "Dockerfile",
-    ".dockerignore",
-    "docker-compose.yml",
-    "compose.gpu.yml",
-    "compose.host-ollama.yml",
-    "nginx.conf",
-    "deploy",
-    "data",
-)
 MEGABYTE = 1_000_000
 
 
@@ -105,21 +94,12 @@ class Stack:
 
 
 @pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
-    """podman with nothing in it; afterwards nothing is left of what was made."""
-    made = Podman.in_folder(tmp_path_factory.mktemp("podman"))
-    try:
-        yield made
-    finally:
-        made.wipe()
-
-
-@pytest.fixture(scope="module")
-def stack(podman: Podman) -> Iterator[Stack]:
+def stack(podman: Podman, bare: str) -> Iterator[Stack]:
     """The project's compose file, up, with the profile `production`."""
     folder = podman.folder / "checkout"
-    _check_out(folder)
-    base = images.make_base(podman)
+    check_out(folder)
+    _let_podman_in(folder)
+    base = images.make_base(podman, bare)
     images.make_nginx(podman, base)
     stack = Stack(podman, folder, free_port(), free_port(), free_port(), base)
     stack.compose("build", "api")
@@ -131,23 +111,13 @@ def stack(podman: Podman) -> Iterator[Stack]:
     stack.compose("down", "-v")
 
 
-def _check_out(folder: Path) -> None:
-    """Copy what a clone has, and do what docs/deploy-gcp.md says is to be done to it."""
-    folder.mkdir()
-    rules = (ROOT / ".dockerignore").read_text().splitlines()
-    built = [rule.removeprefix("!") for rule in rules if rule.startswith("!")]
-    for name in (*FILES, *built):
-        if (ROOT / name).is_dir():
-            unwanted = shutil.ignore_patterns("__pycache__", "*.egg-info")
-            shutil.copytree(ROOT / name, folder / name, ignore=unwanted)
-        else:
-            shutil.copyfile(ROOT / name, folder / name)
+def _let_podman_in(folder: Path) -> None:
+    """Do to a checkout what docs/deploy-gcp.md says, with podman's bridges in place of Docker's."""
     os.chown(folder / "data", 1000, 1000)
     make_certificate(folder / "certs")
     (folder / "acme").mkdir()
     allowlist = folder / "deploy" / "nginx" / "allowlist.conf"
     text = allowlist.read_text()
-    # podman's bridges are elsewhere than Docker's, whose line the file has.
     changed = text.replace("# allow 172.16.0.0/12;", "allow 10.0.0.0/8;")
     assert changed != text
     allowlist.write_text(changed)
