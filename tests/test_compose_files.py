@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,7 @@ def test_what_the_guide_brings_up_without_a_profile(services: dict[str, Any]) ->
 
     assert [name for name, named in profiles.items() if not named] == ["api", "ollama"]
     assert profiles["nginx"] == ["production"]
+    assert profiles["prometheus"] == profiles["grafana"] == ["monitoring"]
 
 
 def test_nothing_is_published_beyond_loopback_by_default(services: dict[str, Any]) -> None:
@@ -97,7 +99,47 @@ def test_no_value_of_a_secret_stands_in_a_file() -> None:
     for name in FILES:
         text = (ROOT / name).read_text()
         for secret, value in re.findall(r"^\s*(\w*(?:KEY|PASSWORD)):\s*(.*)$", text, re.MULTILINE):
-            assert value == f"${{{secret}:-}}"
+            assert re.fullmatch(r"\$\{\w+:-\}", value), secret
+
+
+def test_prometheus_finds_the_key_of_the_metrics_in_its_file(
+    services: dict[str, Any], tmp_path: Path
+) -> None:
+    """Run with a program in Prometheus's place that says how it was called."""
+    (tmp_path / "prometheus").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "prometheus").chmod(0o755)
+    prometheus, scrape = services["prometheus"], (ROOT / "deploy" / "prometheus.yml").read_text()
+    (key_file,) = re.findall(r"credentials_file: (\S+)", scrape)
+    (command,) = prometheus["command"]
+    script = command.replace("$$", "$").replace(key_file, str(tmp_path / "key"))
+
+    told = subprocess.run(
+        [*prometheus["entrypoint"], script],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "METRICS_KEY": "a key"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert (tmp_path / "key").read_text() == "a key"
+    mounted = {volume.split(":")[1] for volume in prometheus["volumes"]}
+    (config,) = re.findall(r"--config.file=(\S+)", told.stdout)
+    assert config in mounted
+
+
+def test_grafana_finds_its_source_and_its_dashboards_where_they_are_mounted(
+    services: dict[str, Any],
+) -> None:
+    provisioning = ROOT / "deploy" / "grafana" / "provisioning"
+    (source,) = yaml.safe_load((provisioning / "datasources" / "prometheus.yml").read_text())[
+        "datasources"
+    ]
+    (provider,) = yaml.safe_load((provisioning / "dashboards" / "tensoria.yml").read_text())[
+        "providers"
+    ]
+
+    assert source["url"] == "http://prometheus:9090"
+    assert f"./deploy/grafana:{provider['options']['path']}:ro" in services["grafana"]["volumes"]
 
 
 def started(services: dict[str, Any], **variables: str) -> Settings:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import requests
+import yaml
 
 from tests.e2e.containers import images
 from tests.e2e.containers.checkout import check_out
@@ -128,6 +129,20 @@ def ask(stack: Stack, url: str, words: str, key: str | None = KEY, **fields: obj
     body = {"model": "smollm2:135m", "messages": [{"role": "user", "content": words}], **fields}
     with stack.session() as session:
         return session.post(f"{url}/v1/chat/completions", json=body, headers=headers, timeout=10)
+
+
+def test_with_an_ollama_outside_the_service_comes_up_alone(podman: Podman, tmp_path: Path) -> None:
+    check_out(tmp_path / "checkout")
+    files = ["-f", "docker-compose.yml", "-f", "compose.host-ollama.yml"]
+    command = [sys.executable, "-m", "podman_compose", *files, "config"]
+
+    shown = podman.run(command, cwd=tmp_path / "checkout").stdout
+
+    services = yaml.safe_load(shown)["services"]
+    assert [name for name, each in services.items() if not each.get("profiles")] == ["api"]
+    environment = services["api"]["environment"]
+    assert environment["OLLAMA_BASE_URL"] == "http://host.docker.internal:11434"
+    assert environment["API_BIND"] == "127.0.0.1"
 
 
 @pytest.mark.parametrize("key", [None, "another-key"])
