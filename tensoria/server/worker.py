@@ -1,6 +1,7 @@
 """The gunicorn worker: gevent's, with a client whose leaving ends its request."""
 
 import gc
+import signal
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -37,6 +38,13 @@ class TensoriaWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
     """
 
     _stopping: gevent.event.Event | None = None
+
+    def init_process(self) -> None:
+        """Called first in the worker's process; returns when it ends."""
+        # Until gevent has patched, the handlers are those of the arbiter, which would note a
+        # signal for nobody to read; the arbiter then waits `graceful_timeout` for this process.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        super().init_process()
 
     def load_wsgi(self) -> None:
         """Called once in the worker's process, after gevent has patched."""

@@ -98,6 +98,21 @@ def test_a_hup_with_a_bad_value_ends_nothing(fake: FakeOllama, tmp_path: Path) -
         wait_for(lambda: _status(service, "two") == 200, "the new key", log)
 
 
+def test_a_term_while_the_worker_starts_is_not_lost(tmp_path: Path) -> None:
+    """gunicorn waits for such a worker as long as for an answer: more than a minute by default."""
+    environ = {
+        **clean_environment(tmp_path),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "API_PORT": str(free_port()),
+        "OLLAMA_BASE_URL": "http://127.0.0.1:9",
+    }
+    with running(GUNICORN, tmp_path, environ) as (process, log):
+        wait_for(lambda: "Booting worker" in log.read_text(), "a worker to start", log)
+        process.terminate()
+
+        assert process.wait(8) == 0
+
+
 def test_a_term_ends_every_process_with_status_0(gunicorn: Running) -> None:
     process, service = gunicorn
     workers = _children(process.pid)
