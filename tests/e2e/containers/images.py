@@ -1,5 +1,6 @@
-"""Stand-ins for the images of the registries, under their names, so that the project's own files
-build and run unchanged where no registry is reached.
+"""Stand-ins for the images of the registries, under their names.
+
+With them the project's own files build and run unchanged where no registry is reached.
 """
 
 import configparser

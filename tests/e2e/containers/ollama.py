@@ -1,5 +1,6 @@
-"""`ollama` in the container that stands in for Ollama's: `serve` and `list`, as the compose file
-and the guide call them. Runs in an image that has the service's own packages.
+"""`ollama serve` and `ollama list` in the container that stands in for Ollama's.
+
+It runs in an image that has the service's own packages.
 """
 
 import signal

@@ -72,8 +72,10 @@ class Stack:
     def up(self) -> None:
         """Bring everything up, and wait until it answers through nginx."""
         self.compose("up", "-d")
+        log = self.podman.folder / "api.log"
+        log.write_text(self.podman("logs", API))
         with self.session() as session:
-            wait_for(partial(self._answers, session), "an answer", self.podman.folder / "up.log")
+            wait_for(partial(self._answers, session), "an answer", log)
 
     def _answers(self, session: requests.Session) -> bool:
         try:
@@ -224,8 +226,9 @@ def test_the_health_check_tells_well_from_unwell(stack: Stack, container: str) -
 
 
 def test_the_service_is_not_root_and_can_write_its_data_alone(stack: Stack) -> None:
-    ids = stack.podman("exec", API, "sh", "-c", "grep -h ^Uid: /proc/1/status").split()[1:]
-    assert set(ids) == {"1000"}
+    for kind in ("Uid", "Gid"):
+        ids = stack.podman("exec", API, "grep", f"^{kind}:", "/proc/1/status").split()[1:]
+        assert set(ids) == {"1000"}
 
     capabilities = stack.podman("exec", API, "sh", "-c", "grep ^CapEff: /proc/1/status")
     assert int(capabilities.split()[1], 16) == 0
