@@ -419,14 +419,18 @@ def test_a_gateway_that_keeps_silent_is_504_in_the_envelope(
     assert answer.headers["x-should-retry"] == "false"
 
 
-def test_requests_in_a_loop_are_429_in_the_envelope(before_fake: Nginx, fake: FakeOllama) -> None:
-    """The hundred of the burst, those that the rate lets through meanwhile, and then no more."""
-    with before_fake.session() as session:
-        answers = [session.get(f"{before_fake.url}/health", timeout=5) for _ in range(400)]
+def test_requests_in_a_loop_are_429_in_the_envelope(fake: FakeOllama, tmp_path: Path) -> None:
+    """With a rate that a slow machine reaches too: the burst is served, and then hardly any."""
+    fake.script("/health", answer_json({"status": "ok"}))
+    instead = {"rate=50r/s;": "rate=1r/s;"}
+    with (
+        running_nginx(_folder(tmp_path), fake.port, instead=instead) as nginx,
+        nginx.session() as session,
+    ):
+        answers = [session.get(f"{nginx.url}/health", timeout=5) for _ in range(200)]
 
     refused = [answer for answer in answers if answer.status_code != 200]
     assert len(answers) - len(refused) >= 100
-    assert refused
     assert error_of(refused[0], 429)["code"] == "rate_limit_exceeded"
     assert refused[0].headers["Retry-After"] == "1"
     assert len(fake.received("/health")) == len(answers) - len(refused)
@@ -454,10 +458,11 @@ def test_heads_and_bodies_that_trickle_in_hold_nobody_up_and_reach_no_gateway(
     }
     with running_nginx(_folder(tmp_path), fake.port, instead=instead) as nginx:
         head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\n".encode()
-        slow = [_connected(nginx) for _ in range(100)]
-        for number, client in enumerate(slow):
+        slow = []
+        for number in range(100):
+            slow.append(_connected(nginx))
             whole = b"Content-Length: 1000\r\n\r\n{" if number % 2 else b""
-            client.sendall(head + whole)
+            slow[-1].sendall(head + whole)
         with nginx.session() as session:
             served = session.get(f"{nginx.url}/health", timeout=5).status_code
         ends = [_end_of(client) for client in slow]
