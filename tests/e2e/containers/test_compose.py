@@ -237,6 +237,33 @@ def test_the_service_is_not_root_and_can_write_its_data_alone(stack: Stack) -> N
     assert stack.podman.status("exec", API, "sh", "-c", "echo > /opt/tensoria/x") != 0
 
 
+def test_a_hup_reaches_the_service_and_ends_no_container(stack: Stack) -> None:
+    """It is how changed keys are read: `docker compose kill -s HUP api`."""
+    log = stack.podman.folder / "api.log"
+    log.write_text(stack.podman("logs", API))
+    workers = _workers_started(stack)
+
+    stack.compose("kill", "-s", "HUP", "api")
+
+    wait_for(lambda: _workers_started(stack) == workers + 1, "a new worker", log)
+    assert stack.inspect(API)["State"]["Status"] == "running"
+
+
+def _workers_started(stack: Stack) -> int:
+    done = stack.podman.run(["podman", "logs", API])
+    return (done.stdout + done.stderr).count("Booting worker")
+
+
+@pytest.mark.parametrize("arguments", [("logs", "api"), ("logs", "ollama"), ("ps",)])
+def test_the_commands_of_the_guide_work(stack: Stack, arguments: tuple[str, ...]) -> None:
+    stack.compose(*arguments)
+
+
+def test_the_models_are_listed_in_the_container_of_the_guide(stack: Stack) -> None:
+    """As the guide says it: `docker exec -it tensoria-ollama ollama list`."""
+    assert "smollm2:135m" in stack.podman("exec", OLLAMA, "ollama", "list")
+
+
 def test_the_image_adds_at_most_70_megabytes_to_its_base(stack: Stack) -> None:
     sizes = [
         int(stack.podman("image", "inspect", "--format", "{{.Size}}", name))
