@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 from flask import Response, request
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from tensoria.api.services import client, services
@@ -63,6 +64,14 @@ def _body() -> bytes:
     return data
 
 
+class JsonResponse(Response):
+    """A JSON body that is whole, and whose headers leave as they are."""
+
+    def get_wsgi_headers(self, environ: dict[str, Any]) -> Headers:
+        """Called for each response; what werkzeug corrects (Location, 204, 304) is none of ours."""
+        return self.headers
+
+
 def json_response(body: object, status: int = 200) -> Response:
     """Return a body as a JSON answer."""
-    return Response(orjson.dumps(body), status, mimetype="application/json")
+    return JsonResponse(orjson.dumps(body), status, content_type="application/json")

@@ -25,6 +25,7 @@ from tensoria.server.settings import LAST_WORDS_SECONDS, grace_seconds
 # How often the arbiter is told that this worker lives.
 NOTIFY_SECONDS = 1.0
 HANG_UP_SECONDS = 0.1
+GC_THRESHOLDS = (50_000, 50, 50)
 QUIET_SECONDS = 0.5
 
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -58,9 +59,12 @@ class TensoriaWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
         self._waiting: set[Waiting] = set()
         self._stopping = gevent.event.Event()
         self.wsgi: WSGIApp = WithClient(self.wsgi, self._clients, self._stopping.is_set)
-        # What start-up made lives as long as the process: the collector need not walk it.
+        # What start-up made lives as long as the process: the collector need not walk it. What a
+        # request leaves behind dies by its reference count; a walk through a thousand open streams
+        # for the sake of a few cycles would hold all of them up.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
 
     def timeout_ctx(self) -> "Waiting":
         """Called around each wait for a connection's next request."""
