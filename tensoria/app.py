@@ -7,6 +7,7 @@ from flask import Flask
 from flask.typing import ResponseReturnValue
 
 from tensoria.admission.callers import Callers
+from tensoria.admission.kept_keys import accepted
 from tensoria.admission.keys import Keys
 from tensoria.admission.shares import share_of
 from tensoria.admission.tickets import Admission
@@ -51,7 +52,7 @@ def create_app(settings: Settings, backend: Backend | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["tensoria"] = Services(
         settings=settings,
-        keys=Keys(settings.api_keys),
+        keys=Keys(settings.api_keys, accepted(settings.api_keys_file), settings.metrics_key),
         callers=Callers(settings.trusted_proxies),
         admission=Admission(share_of(settings)),
         backend=backend or create_backend(settings),

@@ -7,6 +7,7 @@ the environment. A bad value stops the start and names its variable.
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from tensoria.variables import ConfigError, KeepAlive, Network, Reader, environment
@@ -25,6 +26,9 @@ class Settings:
     """What the service was told. Times are in seconds, sizes in bytes, lengths in tokens."""
 
     api_keys: tuple[str, ...] = field(repr=False)
+    api_keys_file: Path | None
+    metrics_key: str | None = field(repr=False)
+    data_dir: Path
     api_host: str
     api_port: int
     cors_origins: frozenset[str]
@@ -79,6 +83,9 @@ class Settings:
         parallel = env.integer("OLLAMA_NUM_PARALLEL", 1, minimum=1)
         settings = cls(
             api_keys=env.words("API_KEY"),
+            api_keys_file=env.optional_path("API_KEYS_FILE"),
+            metrics_key=env.text("METRICS_KEY"),
+            data_dir=env.path("DATA_DIR", "data"),
             api_host=(env.text("API_HOST") or "127.0.0.1").strip("[]"),
             api_port=env.integer("API_PORT", 8002, minimum=1, maximum=65535),
             cors_origins=env.origins("CORS_ORIGINS"),
@@ -125,11 +132,14 @@ class Settings:
     def _check(self, *, api_bind: str | None, allow_no_key: bool) -> None:
         """Refuse combinations that are each valid alone."""
         address = api_bind or self.api_host
-        if not self.api_keys and not allow_no_key and not is_loopback(address):
+        keyed = self.api_keys or self.api_keys_file
+        if not keyed and not allow_no_key and not is_loopback(address):
             raise ConfigError(
                 f"API_KEY must be set when the service listens on {address}: anybody who reaches "
                 "it could use it. Set API_KEY, or ALLOW_NO_KEY=1 if that is meant."
             )
+        if self.metrics_key in self.api_keys:
+            raise ConfigError("METRICS_KEY must not be one of API_KEY: it would admit to all.")
         if self.embeddings_base_url and self.engine == "ollama":
             raise ConfigError(
                 "EMBEDDINGS_BASE_URL is for ENGINE=openai; an Ollama serves embeddings itself."

@@ -126,6 +126,13 @@ class Reader:
             raise ConfigError(f"{name} must be more than 0")
         return _bounded(name, value, minimum or 0, maximum)
 
+    def path(self, name: str, default: str) -> Path:
+        """Read a path; one that is relative begins where the service was started."""
+        return Path(self.text(name) or default)
+
+    def optional_path(self, name: str) -> Path | None:
+        return self.path(name, "") if self.text(name) else None
+
     def url(self, name: str, default: str) -> str:
         value = self.text(name) or default
         if not _is_base_url(value):

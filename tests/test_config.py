@@ -18,6 +18,9 @@ ROOT = Path(__file__).parent.parent
 # What holds when nothing is set (design, section 4), by the name in Settings.
 DEFAULTS = {
     "api_keys": (),
+    "api_keys_file": None,
+    "metrics_key": None,
+    "data_dir": Path("data"),
     "api_host": "127.0.0.1",
     "api_port": 8002,
     "cors_origins": frozenset(),
@@ -65,6 +68,9 @@ GOOD = [
     ("API_KEY", " one , two,,three ", "api_keys", ("one", "two", "three")),
     ("API_KEY", "chave-ç", "api_keys", ("chave-ç",)),
     ("API_KEY", "   ", "api_keys", ()),
+    ("API_KEYS_FILE", "data/keys.toml", "api_keys_file", Path("data/keys.toml")),
+    ("METRICS_KEY", "scrape", "metrics_key", "scrape"),
+    ("DATA_DIR", "/srv/tensoria", "data_dir", Path("/srv/tensoria")),
     ("EMBEDDED_MODEL", "own.gguf", "embedded_model", "own.gguf"),
     ("EMBEDDED_EMBEDDINGS", "1", "embedded_embeddings", True),
     ("API_HOST", "localhost", "api_host", "localhost"),
@@ -377,6 +383,17 @@ def test_loopback_needs_no_key(address: str) -> None:
 
 def test_open_address_with_a_key_starts() -> None:
     assert read(API_HOST="0.0.0.0", API_KEY="k").api_keys == ("k",)
+
+
+def test_open_address_with_a_keys_file_starts() -> None:
+    """It admits nobody until there is a key in it."""
+    assert read(API_HOST="0.0.0.0", API_KEYS_FILE="keys.toml").api_keys == ()
+
+
+def test_metrics_key_that_would_admit_to_all_stops_the_start() -> None:
+    with pytest.raises(ConfigError, match=r"\AMETRICS_KEY ") as caught:
+        read(API_KEY="one,two", METRICS_KEY="two")
+    assert "two" not in str(caught.value)
 
 
 def test_open_address_without_a_key_starts_when_that_is_meant() -> None:

@@ -1,4 +1,4 @@
-"""Who may run now: keys, callers, and the fair queue (limits come with a later issue).
+"""Who may run now: keys, callers, and the fair queue.
 
-Imports: the standard library, errors, config.
+Imports: the standard library, errors, config, translate's names.
 """

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Collection, Mapping
 from functools import lru_cache
+from typing import Protocol
 
 from tensoria.variables import Network
 
@@ -16,7 +17,13 @@ _MOST_HOPS = 16
 # An end user's name is made up by a client.
 _LONGEST_NAME = 128
 _END_USER_HEADER = "X-OpenWebUI-User-Id"
-_END_USER_FIELDS = ("safety_identifier", "user")
+END_USER_FIELDS = ("safety_identifier", "user")
+
+
+class Headers(Protocol):
+    """A request's headers."""
+
+    def get(self, name: str, /) -> str | None: ...
 
 
 class Callers:
@@ -61,9 +68,9 @@ class Callers:
         return parsed is not None and any(parsed in network for network in self._trusted)
 
 
-def end_user(headers: Mapping[str, str], body: Mapping[str, object]) -> str | None:
+def end_user(headers: Headers, body: Mapping[str, object]) -> str | None:
     """Return the end user whom a front end names, for a key that is marked `end_users`."""
-    named = [headers.get(_END_USER_HEADER), *(body.get(field) for field in _END_USER_FIELDS)]
+    named = [headers.get(_END_USER_HEADER), *(body.get(field) for field in END_USER_FIELDS)]
     return next((name for name in named if isinstance(name, str) and name), None)
 
 

@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, request
 
 from tensoria.api.json import json_response
-from tensoria.api.services import services
+from tensoria.api.services import backend
 from tensoria.errors import ModelNotFound
 from tensoria.schemas.endpoints import compatibility
 from tensoria.translate.traits import Traits
@@ -29,10 +29,9 @@ def show_compatibility() -> Response:
 
 def _traits(model: str | None) -> Traits:
     """Without a default model the table is the engine's: nobody asked for a model by name."""
-    backend = services().backend
     try:
-        return backend.traits(model)
+        return backend().traits(model)
     except ModelNotFound:
         if model:
             raise
-        return backend.traits_of_engine()
+        return backend().traits_of_engine()

@@ -55,8 +55,15 @@ def identify() -> None:
 def check_key() -> None:
     """Fail closed: every path but these needs the key, paths that do not exist included."""
     if request.path == "/health" or (request.path == "/ready" and _is_local()):
+        g.key = None
         return
-    g.key = services().keys.check(_offered())
+    if request.path == "/metrics":
+        g.key = None
+        services().keys.check_metrics(_offered())
+        return
+    key = g.key = services().keys.check(_offered())
+    if key is not None and key.listed:
+        g.record.fields["key"] = key.name
 
 
 def _offered() -> Iterator[bytes]:

@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 from flask import Response, g
 
+from tensoria.admission.callers import END_USER_FIELDS
 from tensoria.api.record import record
-from tensoria.api.services import explains, is_on, services, strict
+from tensoria.api.services import backend, explains, is_on, strict
 from tensoria.logs import Fields
 from tensoria.schemas.base import Loaded
 from tensoria.schemas.support import narrow, table
@@ -43,8 +44,12 @@ class Notices:
 
 def notices(schema: Any, loaded: Loaded[Any]) -> Notices:
     """Find what the engine in use ignores of a request; raises for what it cannot honour."""
-    backend, model = services().backend, loaded.request.get("model")
-    ignored = narrow(schema, loaded, lambda: backend.traits(model), strict=strict())
+    model = loaded.request.get("model")
+    ignored = narrow(schema, loaded, lambda: backend().traits(model), strict=strict())
+    if g.key is not None and g.key.end_users:
+        # Here they tell callers apart.
+        heard = loaded.request.keys() & END_USER_FIELDS
+        ignored = tuple(name for name in ignored if name not in heard)
     if ignored:
         record().fields |= to_log(ignored, known=table(schema).keys())
     if explains():

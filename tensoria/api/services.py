@@ -5,11 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-from flask import current_app, request
+from flask import current_app, g, request
 
 from tensoria.admission.callers import Callers
+from tensoria.admission.key import Key
 from tensoria.admission.keys import Keys
 from tensoria.admission.tickets import Admission
+from tensoria.backends.allowed import AllowedModels
 from tensoria.backends.base import Backend
 from tensoria.config import Settings
 from tensoria.errors import TensoriaError
@@ -124,6 +126,14 @@ def services() -> Services:
     return cast("Services", current_app.extensions["tensoria"])
 
 
+def backend() -> Backend:
+    """Return the engine with the models that the request's key may use."""
+    key: Key | None = g.key
+    if key is None or key.models is None:
+        return services().backend
+    return AllowedModels(services().backend, key.models)
+
+
 def is_on(header: str, default: bool = False) -> bool:
     """Tell whether a request's header asks for something; "0" asks not to, and "" says nothing.
 
@@ -146,8 +156,7 @@ def explains() -> bool:
 
 def engine() -> Backend:
     """Return the engine for the current request: the real one, or one that runs nothing."""
-    backend = services().backend
-    return backend.dry() if explains() else backend
+    return backend().dry() if explains() else backend()
 
 
 def client() -> Client:

@@ -6,9 +6,11 @@ from typing import Any, TypeVar
 
 from flask import g, request
 
+from tensoria.admission.callers import end_user
+from tensoria.admission.key import Key
 from tensoria.admission.tickets import Ticket
 from tensoria.api.record import record
-from tensoria.api.services import client, engine, explains, services
+from tensoria.api.services import backend, client, engine, explains, services
 from tensoria.backends.base import AnswerId, Backend, Explained
 
 Opened = TypeVar("Opened")
@@ -37,14 +39,14 @@ def enter(open_answer: Open[Any], asked: Mapping[str, Any], *, embeds: bool = Fa
     Raises what `open_answer` would raise without the engine, 429 or 503 where no place is left,
     503 after QUEUE_TIMEOUT and 499 when the client leaves.
     """
-    backend = services().backend
+    allowed = backend()
     if explains():
         # It raises what it has to say, and runs nothing: no slot is taken.
         g.runs = _turns(asked)
-        open_answer(backend.dry())
-    place = (backend.resolve(asked.get("model"), embeds=embeds), embeds)
+        open_answer(allowed.dry())
+    place = (allowed.resolve(asked.get("model"), embeds=embeds), embeds)
     ticket = services().admission.enter(
-        place, _caller(), turns=_turns(asked), check=lambda: _check(open_answer, backend)
+        place, _caller(asked), turns=_turns(asked), check=lambda: _check(open_answer, allowed)
     )
     if ticket.position is not None:
         record().waits(ticket.position)
@@ -55,10 +57,12 @@ def enter(open_answer: Open[Any], asked: Mapping[str, Any], *, embeds: bool = Fa
     return ticket
 
 
-def _caller() -> str:
+def _caller(asked: Mapping[str, Any]) -> str:
     forwarded = request.environ.get("HTTP_X_FORWARDED_FOR", "")
-    # A key that is marked `end_users` will name its end user here, by `callers.end_user`.
-    return services().callers.name(g.key, request.remote_addr, forwarded)
+    key: Key | None = g.key
+    name = None if key is None else key.name
+    user = end_user(request.headers, asked) if key and key.end_users else None
+    return services().callers.name(name, request.remote_addr, forwarded, end_user=user)
 
 
 def _turns(asked: Mapping[str, Any]) -> int:

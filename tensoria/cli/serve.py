@@ -8,6 +8,7 @@ import sys
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING
 
+from tensoria.admission import kept_keys
 from tensoria.cli.failures import CommandError
 from tensoria.config import Settings, environment
 
@@ -23,7 +24,7 @@ _PR_SET_PDEATHSIG = 1
 def run(_args: argparse.Namespace) -> int:
     """Serve until a signal ends it. Raise ConfigError before anything is started."""
     end_with_parent(os.environ)
-    load_settings()
+    kept_keys.check(load_settings().api_keys_file)
     # gunicorn reads this one by itself while it is imported, and breaks when it is empty, which is
     # how docker-compose.yml passes on what is not set.
     if not os.environ.get("WEB_CONCURRENCY"):

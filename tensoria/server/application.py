@@ -6,6 +6,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
+from tensoria.admission import kept_keys
 from tensoria.config import ConfigError, Settings
 from tensoria.server.settings import gunicorn_settings
 
@@ -29,13 +30,14 @@ class _Service(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def load_config(self) -> None:
         self._settings = self._load_settings()
+        kept_keys.accept(self._settings.api_keys_file)
         for name, value in gunicorn_settings(self._settings).items():
             self.cfg.set(name, value)
 
     def reload(self) -> None:
         """Called on HUP: a bad value must not end what is running, as it would in gunicorn."""
         try:
-            self._load_settings()
+            kept_keys.check(self._load_settings().api_keys_file)
         except ConfigError as error:
             logging.getLogger("tensoria.server").error("the old settings stay: %s", error)
             return
