@@ -9,6 +9,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tensoria import __version__
 from tensoria.cli.failures import CommandError
@@ -63,4 +64,25 @@ def _parser() -> argparse.ArgumentParser:
         "--fetch-only", action="store_true", help="fetch the embedded engine and its model, no more"
     )
     commands.add_parser("compat", help="print what becomes of each field of a request")
+    _add_keys(commands)
     return parser
+
+
+def _add_keys(commands: Any) -> None:
+    parser = commands.add_parser("keys", help="make, list and revoke keys (API_KEYS_FILE)")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    new = actions.add_parser("new", help="make a key, print it once, and keep its hash")
+    new.add_argument("name", metavar="NAME", help="who it is for; it stands in logs and in usage")
+    new.add_argument("--requests-per-minute", metavar="N")
+    new.add_argument("--tokens-per-minute", metavar="N")
+    new.add_argument("--max-concurrency", metavar="N", help="how many of its requests at a time")
+    new.add_argument("--models", metavar="A,B", help="the only models that it may use")
+    new.add_argument("--expires", metavar="DAY", help="its last day (UTC), such as 2027-01-31")
+    new.add_argument(
+        "--end-users",
+        action="store_true",
+        help="it stands for many people, whom its front end names; each is a caller of its own",
+    )
+    actions.add_parser("list", help="show the keys and their limits")
+    revoke = actions.add_parser("revoke", help="take a key out")
+    revoke.add_argument("name", metavar="NAME")
