@@ -6,11 +6,14 @@ import threading
 from flask import Flask
 from flask.typing import ResponseReturnValue
 
+from tensoria.admission.accounts import Accounts
 from tensoria.admission.callers import Callers
 from tensoria.admission.kept_keys import accepted
 from tensoria.admission.keys import Keys
+from tensoria.admission.limits import Limits
 from tensoria.admission.shares import share_of
 from tensoria.admission.tickets import Admission
+from tensoria.admission.usage import Usage
 from tensoria.api import (
     chat,
     compat,
@@ -55,6 +58,7 @@ def create_app(settings: Settings, backend: Backend | None = None) -> Flask:
         keys=Keys(settings.api_keys, accepted(settings.api_keys_file), settings.metrics_key),
         callers=Callers(settings.trusted_proxies),
         admission=Admission(share_of(settings)),
+        accounts=Accounts(Limits(settings.workers), Usage(settings.data_dir / "usage")),
         backend=backend or create_backend(settings),
     )
     hooks.install(app, Cors(settings.cors_origins))

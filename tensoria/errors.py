@@ -11,7 +11,7 @@
     │   ├── MethodNotAllowed    405  method_not_allowed
     │   ├── RequestTooLarge     413  request_too_large
     │   ├── UnsupportedMediaType 415 unsupported_media_type
-    │   ├── RateLimited         429  rate_limit_exceeded      this caller has its share queued
+    │   ├── RateLimited         429  rate_limit_exceeded      this caller or key has its share
     │   └── ClientClosed        499  client_closed_request    nobody waits for the answer
     ├── BackendError            502  engine_error             the engine broke, or spoke nonsense
     │   ├── BackendUnavailable  503  engine_unavailable       nothing was sent yet
@@ -148,7 +148,7 @@ class UnsupportedMediaType(RequestError):
 
 
 class RateLimited(RequestError):
-    """This caller has as much of the queue as one caller may have."""
+    """This caller has as much of the queue as one caller may have, or all that its key has."""
 
     status = 429
     type = "rate_limit_error"

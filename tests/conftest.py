@@ -1,6 +1,7 @@
 """Fixtures that every room's tests share."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -27,18 +28,23 @@ def fake() -> Iterator[FakeOllama]:
 
 
 @pytest.fixture
-def make_app(fake: FakeOllama) -> Callable[..., Flask]:
+def make_app(fake: FakeOllama, tmp_path: Path) -> Iterator[Callable[..., Flask]]:
     """Build the app in front of the fake; keywords are settings (`API_KEY="k"`)."""
+    made = []
 
     def make(**variables: str) -> Flask:
         # Many at a time, so that a stream which a test has not read holds up no other request.
         defaults = {"OLLAMA_BASE_URL": fake.url, "MAX_CONCURRENCY": "64"}
+        defaults["DATA_DIR"] = str(tmp_path / "data")
         settings = Settings.from_env({**defaults, **variables})
         app = create_app(settings)
         app.test_client_class = ContractClient
+        made.append(app)
         return app
 
-    return make
+    yield make
+    for app in made:
+        app.extensions["tensoria"].accounts.close()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Who may run now: keys, callers, and the fair queue.
+"""Who may run now, and what they have used: keys, callers, limits, the fair queue, usage.
 
-Imports: the standard library, errors, config, translate's names.
+Imports: the standard library (sqlite3 here alone), limits, errors, config, translate's names.
 """

@@ -10,6 +10,7 @@ _ALLOWED = frozenset({"authorization", "x-api-key", "content-type", "x-request-i
 # openai's SDKs tell their version, runtime and retries in headers of this family; its Node and
 # browser builds add a few more with every release, hence a prefix and not a list.
 _ALLOWED_PREFIXES = ("x-stainless-", "x-tensoria-", "openai-")
+_RATELIMIT = ("limit", "remaining", "reset")
 _EXPOSED = ", ".join(
     (
         "X-Request-ID",
@@ -20,6 +21,7 @@ _EXPOSED = ", ".join(
         "Server-Timing",
         "X-Queue-Position",
         "X-Queue-Wait-Ms",
+        *(f"x-ratelimit-{what}-{of}" for of in ("requests", "tokens") for what in _RATELIMIT),
     )
 )
 _METHODS = "GET, POST, DELETE, OPTIONS"

@@ -28,10 +28,14 @@ class Turn:
 
     def __init__(self) -> None:
         self._chunks = 0
+        # Since the answer began.
+        self.chunks = 0
 
     def took(self, chunks: Sized) -> None:
         """Count a block, and give way when the turn is over."""
-        self._chunks += len(chunks) + 1
+        count = len(chunks)
+        self.chunks += count
+        self._chunks += count + 1
         if self._chunks > CHUNKS_PER_TURN:
             self._chunks = 0
             time.sleep(0)
@@ -58,7 +62,7 @@ class Events(Generic[AnyChunk]):
         self._record = current
         self._client = watched
         self._over = False
-        self._turn = Turn()
+        self._turn = current.turn = Turn()
 
     def __iter__(self) -> Self:
         return self

@@ -9,7 +9,7 @@ from flask import Flask, Response, g, request
 from tensoria.api.cors import Cors
 from tensoria.api.ids import new_id
 from tensoria.api.record import Record, record
-from tensoria.api.services import services
+from tensoria.api.services import client, services
 from tensoria.logs import request_id
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -36,8 +36,13 @@ def install(app: Flask, cors: Cors) -> None:
             if current.queue.waited_ms is not None:
                 response.headers["X-Queue-Wait-Ms"] = str(round(current.queue.waited_ms))
         cors.mark(response)
+        if current.account is not None and not current.streams:
+            # Counting what was used is cleaning up: nothing may be thrown into it.
+            client().stop_watching()
         if not current.streams:
             current.write()
+        if current.account is not None:
+            response.headers.update(current.account.headers())
         return response
 
     app.before_request(begin)

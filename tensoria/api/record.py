@@ -3,9 +3,11 @@
 import logging
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 from flask import g
 
+from tensoria.admission.accounts import Account
 from tensoria.errors import ClientClosed, TensoriaError
 from tensoria.logs import Fields, request_id
 from tensoria.wire.openai import Timings
@@ -21,13 +23,30 @@ class Queued:
     waited_ms: float | None = None
 
 
+class Counted(Protocol):
+    """How many chunks of an answer have come."""
+
+    chunks: int
+
+
 class Record:
     """What is known of a request so far; written once, when its answer is over.
 
     No body, no query string and no header of the request is ever put here.
     """
 
-    __slots__ = ("_started", "_written", "fields", "method", "path", "queue", "status", "streams")
+    __slots__ = (
+        "_started",
+        "_written",
+        "account",
+        "fields",
+        "method",
+        "path",
+        "queue",
+        "status",
+        "streams",
+        "turn",
+    )
 
     def __init__(self, method: str, path: str, request_id: str, address: str | None) -> None:
         self._started = time.monotonic()
@@ -37,6 +56,8 @@ class Record:
         self.status = 500
         self.streams = False
         self.queue: Queued | None = None
+        self.account: Account | None = None
+        self.turn: Counted | None = None
         self.fields: Fields = {"request_id": request_id, "client": address}
 
     def elapsed_ms(self) -> float:
@@ -72,6 +93,8 @@ class Record:
         if self._written:
             return
         self._written = True
+        if self.account is not None:
+            self._settle(self.account)
         request_id.set(None)
         level = logging.INFO if self.status < 500 else logging.WARNING
         if not _log.isEnabledFor(level):
@@ -80,6 +103,23 @@ class Record:
         self.fields["duration_ms"] = self.elapsed_ms()
         message = f"{self.method} {self.path} {self.status}"
         _log.log(level, message, extra={"fields": self.fields})
+
+    def opens(self, account: Account) -> None:
+        """Note what is settled when the line is written; at once, if that was before.
+
+        An opening that was abandoned may come so far late.
+        """
+        self.account = account
+        if self._written:
+            self._settle(account)
+
+    def _settle(self, account: Account) -> None:
+        tokens_in = int(self.fields.get("prompt_tokens") or 0)
+        tokens_out = self.fields.get("completion_tokens")
+        if tokens_out is None and self.turn is not None:
+            # Of an answer that did not come to its end the engine told nothing. A chunk is a token.
+            tokens_out = self.turn.chunks
+        account.settle(tokens_in, int(tokens_out or 0), self.elapsed_ms() / 1000)
 
 
 def record() -> Record:

@@ -7,6 +7,7 @@ from typing import Protocol, cast
 
 from flask import current_app, g, request
 
+from tensoria.admission.accounts import Accounts
 from tensoria.admission.callers import Callers
 from tensoria.admission.key import Key
 from tensoria.admission.keys import Keys
@@ -25,6 +26,7 @@ class Services:
     keys: Keys
     callers: Callers
     admission: Admission
+    accounts: Accounts
     backend: Backend
 
 

@@ -77,7 +77,7 @@ def whole_answer(
     stream, ticket = open_answer()
     timings: Timings = {}
     with ticket, closing(stream):
-        turn = Turn()
+        turn = current.turn = Turn()
         for chunks in stream:
             if chunks and not timings:
                 timings = {"first_token_ms": current.elapsed_ms()}

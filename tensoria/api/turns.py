@@ -6,9 +6,8 @@ from typing import Any, TypeVar
 
 from flask import g, request
 
-from tensoria.admission.callers import end_user
-from tensoria.admission.key import Key
 from tensoria.admission.tickets import Ticket
+from tensoria.api.accounts import open_account
 from tensoria.api.record import record
 from tensoria.api.services import backend, client, engine, explains, services
 from tensoria.backends.base import AnswerId, Backend, Explained
@@ -45,8 +44,9 @@ def enter(open_answer: Open[Any], asked: Mapping[str, Any], *, embeds: bool = Fa
         g.runs = _turns(asked)
         open_answer(allowed.dry())
     place = (allowed.resolve(asked.get("model"), embeds=embeds), embeds)
+    end_user = open_account(asked)
     ticket = services().admission.enter(
-        place, _caller(asked), turns=_turns(asked), check=lambda: _check(open_answer, allowed)
+        place, _caller(end_user), turns=_turns(asked), check=lambda: _check(open_answer, allowed)
     )
     if ticket.position is not None:
         record().waits(ticket.position)
@@ -57,12 +57,10 @@ def enter(open_answer: Open[Any], asked: Mapping[str, Any], *, embeds: bool = Fa
     return ticket
 
 
-def _caller(asked: Mapping[str, Any]) -> str:
+def _caller(end_user: str | None) -> str:
     forwarded = request.environ.get("HTTP_X_FORWARDED_FOR", "")
-    key: Key | None = g.key
-    name = None if key is None else key.name
-    user = end_user(request.headers, asked) if key and key.end_users else None
-    return services().callers.name(name, request.remote_addr, forwarded, end_user=user)
+    name = g.key and g.key.name
+    return services().callers.name(name, request.remote_addr, forwarded, end_user=end_user)
 
 
 def _turns(asked: Mapping[str, Any]) -> int:

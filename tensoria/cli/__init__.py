@@ -65,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("compat", help="print what becomes of each field of a request")
     _add_keys(commands)
+    usage = commands.add_parser("usage", help="show what each key has used")
+    usage.add_argument("--csv", action="store_true", help="as CSV, for a spreadsheet or a script")
+    usage.add_argument("--since", metavar="DAY", help="from this day on (UTC), such as 2027-01-31")
     return parser
 
 

@@ -36,7 +36,7 @@ from tensoria.schemas.sampling import (
     TopLogprobs,
     check_logprobs,
 )
-from tensoria.schemas.support import honoured, ignored, refused, support
+from tensoria.schemas.support import END_USER, honoured, ignored, refused, support
 from tensoria.schemas.tools import ToolChoice, Tools, ignored_in_tools, settle
 from tensoria.translate.reasoning import settle_effort
 from tensoria.wire.generation import Generation, StreamOptions
@@ -162,7 +162,7 @@ class ChatSchema(Schema):
     n = Choices(metadata=support("emulated", ONE_BY_ONE))
     reasoning_effort = EffortField(metadata=wish("reasoning_effort", openai="honoured"))
 
-    user = Text(metadata=ignored("Nothing is kept of it.", changes=False))
+    user = Text(metadata=ignored(END_USER, changes=False))
     metadata = Taken({}, metadata=ignored("Nothing is stored.", changes=False))
     moderation = Taken(metadata=ignored("Nothing is moderated.", changes=True))
     prediction = Taken(metadata=ignored("It would only be faster.", changes=False))
@@ -171,7 +171,7 @@ class ChatSchema(Schema):
     prompt_cache_retention = Taken(
         "in_memory", metadata=ignored("The engine decides.", changes=False)
     )
-    safety_identifier = Taken(metadata=ignored("Nothing is kept of it.", changes=False))
+    safety_identifier = Taken(metadata=ignored(END_USER, changes=False))
     service_tier = Taken("auto", "default", metadata=ignored("There is one tier.", changes=False))
     store = Taken(False, metadata=ignored("Nothing is stored.", changes=False))
     verbosity = Taken("medium", metadata=ignored("Ask for brevity in a message.", changes=True))

@@ -36,7 +36,7 @@ from tensoria.schemas.sampling import (
     check_text_logprobs,
     settle_best_of,
 )
-from tensoria.schemas.support import honoured, ignored, refused, support
+from tensoria.schemas.support import END_USER, honoured, ignored, refused, support
 from tensoria.wire.completions import CompletionRequest
 
 # Each is a run of the engine.
@@ -129,7 +129,7 @@ class CompletionSchema(Schema):
         metadata=honoured("Of the answer's text, not of its prompt.", since=LOGPROBS_SINCE),
     )
     n = Choices(metadata=support("emulated", ONE_BY_ONE))
-    user = Text(metadata=ignored("Nothing is kept of it.", changes=False))
+    user = Text(metadata=ignored(END_USER, changes=False))
 
     best_of = Whole(
         minimum=0,

@@ -11,7 +11,7 @@ from tensoria.errors import UnsupportedParameter
 from tensoria.schemas.base import Loaded, ModelName, Text, Whole, kind
 from tensoria.schemas.base import load as load_body
 from tensoria.schemas.extensions import embedding_options, keep_alive
-from tensoria.schemas.support import honoured, ignored, support
+from tensoria.schemas.support import END_USER, honoured, ignored, support
 from tensoria.wire.openai import EmbeddingRequest
 
 # As many as OpenAI takes in one request.
@@ -63,7 +63,7 @@ class EmbeddingSchema(Schema):
     model = ModelName(metadata=honoured("Absent or empty: DEFAULT_MODEL."))
     dimensions = Whole(minimum=1, metadata=honoured("Up to the model's own number."))
     encoding_format = EncodingFormat(metadata=support("emulated", "Written here, exactly."))
-    user = Text(metadata=ignored("Nothing is kept of it.", changes=False))
+    user = Text(metadata=ignored(END_USER, changes=False))
 
     # Extensions of local engines.
     keep_alive = keep_alive()

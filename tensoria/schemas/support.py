@@ -21,6 +21,10 @@ Look = Callable[[Any, Callable[[], Traits]], set[str]]
 Level = Literal["honoured", "emulated", "approximated", "ignored", "refused"]
 
 
+# The note of the fields by which a front end names its users.
+END_USER = "It tells callers apart for a key marked end_users alone."
+
+
 @dataclass(frozen=True, slots=True)
 class Support:
     """One field's support: by kind of engine, and narrowed by release and capability.

@@ -17,6 +17,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from tensoria.errors import ServiceStopping
 from tensoria.server import parts
+from tensoria.server.aside import Aside
 from tensoria.server.client import SocketClient
 from tensoria.server.heartbeats import Heartbeats
 from tensoria.server.limits import raise_file_limit
@@ -172,7 +173,8 @@ class Waiting(gevent.Timeout):  # type: ignore[misc]  # gevent has no types
 class WithClient:
     """WSGI middleware that puts `tensoria.client` into environ, and watches it.
 
-    `tensoria.stopping` tells whether the worker does no more than finish what it has.
+    `tensoria.stopping` tells whether the worker does no more than finish what it has, and
+    `tensoria.aside` runs a function that may wait for a disk.
 
     Whoever reads a body begins to watch behind it. Whoever answers with a stream goes on watching,
     and stops when the stream is closed. `start_response` is a method of gunicorn's response.
@@ -188,6 +190,7 @@ class WithClient:
         self._everybody = everybody
         self._stopping = stopping
         self._heartbeats = Heartbeats()
+        self._aside = Aside()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         # When client and engine answer faster than we read, a greenlet never waits, and one
@@ -200,6 +203,7 @@ class WithClient:
             self._heartbeats,
         )
         environ["tensoria.stopping"] = self._stopping()
+        environ["tensoria.aside"] = self._aside
         if "HTTP_TRANSFER_ENCODING" in environ:
             environ["wsgi.input"] = ChunkedInput(environ["wsgi.input"])
         if environ["REQUEST_METHOD"] == "GET":

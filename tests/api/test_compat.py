@@ -33,7 +33,7 @@ def test_the_table_is_that_of_the_engine_and_the_model(
     assert answer["endpoints"]["/v1/chat/completions"]["user"] == {
         "support": "ignored",
         "changes_answer": False,
-        "note": "Nothing is kept of it.",
+        "note": "It tells callers apart for a key marked end_users alone.",
     }
 
 

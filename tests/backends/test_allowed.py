@@ -75,8 +75,13 @@ def test_an_allowed_model_answers(allowed: AllowedModels) -> None:
         assert sum(len(chunks) for chunks in stream) > 1
     finally:
         stream.close()
-    with pytest.raises(Explained):
-        allowed.dry().chat(request, ANSWER)
+    dry = allowed.dry()
+    for ask in (
+        lambda: dry.chat(request, ANSWER),
+        lambda: dry.complete({"model": "small", "prompt": ["a"]}, ANSWER),
+    ):
+        with pytest.raises(Explained):
+            ask()
 
 
 def test_the_list_has_what_is_allowed(allowed: AllowedModels) -> None:

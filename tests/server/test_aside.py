@@ -1,0 +1,35 @@
+"""What may wait for a disk holds up no other greenlet."""
+
+import threading
+
+import gevent
+import pytest
+
+from tensoria.server.aside import Aside
+
+
+def test_others_run_while_one_waits_aside() -> None:
+    """The lock is a real one, in a process that nothing has patched: it would stop the hub."""
+    lock = threading.Lock()
+    lock.acquire()
+    aside = Aside()
+    waiting = gevent.spawn(aside, lock.acquire)
+    gevent.sleep(0.01)
+    assert not waiting.dead
+    lock.release()
+
+    assert waiting.get(timeout=5) is True
+
+
+def test_what_it_returns_and_raises_comes_back() -> None:
+    aside = Aside()
+
+    assert aside(lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        aside(lambda: 1 / 0)
+
+
+def test_one_after_the_other_in_one_thread() -> None:
+    aside = Aside()
+
+    assert len({aside(threading.get_ident) for _ in range(5)}) == 1
