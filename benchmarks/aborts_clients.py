@@ -15,7 +15,8 @@ STATES = {
     "queued": ("mock-100000t-1000ms", 1),
     "prefill": ("mock-5t-50ms-ft100000ms", 1),
     "between tokens": ("mock-1000t-900ms", 1),
-    "writing": ("mock-3000000t-0ms", 1),
+    # As fast as it may be: a client that leaves more than a megabyte unread is dropped.
+    "writing": ("mock-3000000t-1ms", 1),
     "three choices": ("mock-1000t-950ms", 3),
     # About as long as it takes until the last of them leaves: some have their whole answer then.
     "any moment": ("mock-10t-2ms", 3),
@@ -25,7 +26,7 @@ LEAVES = ("FIN", "RST", "half-close")
 WHOLE = "mock-20t-1ms"
 # Adding up an answer without an end would be about memory: these tokens come slowly.
 WHOLE_WRITING = "mock-100000t-5ms"
-# The client's buffer, so that the gateway has to wait for it after a few events.
+# The client's buffer, so that most of its answer waits on this side.
 RECEIVE_BYTES = 4096
 LIMIT_SECONDS = 20.0
 _NO_LINGER = struct.pack("ii", 1, 0)
