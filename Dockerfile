@@ -18,7 +18,8 @@ ENV PATH=/opt/tensoria/bin:$PATH \
     API_HOST=0.0.0.0 \
     API_PORT=8002
 USER tensoria
-WORKDIR /tmp
+# So that data/ is the mounted folder, as it is beside a service that runs without a container.
+WORKDIR /
 EXPOSE 8002
 # gunicorn's word for "finish what you are answering, then stop".
 STOPSIGNAL SIGTERM

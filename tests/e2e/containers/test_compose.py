@@ -57,6 +57,7 @@ class Stack:
         """Run a command of the guide, with podman-compose in Docker's place."""
         environ = {
             "API_KEY": KEY,
+            "API_KEYS_FILE": "data/keys.toml",
             "API_PORT": str(self.api_port),
             "OLLAMA_PORT": str(self.ollama_port),
             "HTTP_PORT": str(free_port()),
@@ -247,6 +248,21 @@ def test_a_hup_reaches_the_service_and_ends_no_container(stack: Stack) -> None:
 
     wait_for(lambda: _workers_started(stack) == workers + 1, "a new worker", log)
     assert stack.inspect(API)["State"]["Status"] == "running"
+
+
+def test_a_key_made_in_the_container_is_admitted_after_a_hup(stack: Stack) -> None:
+    key = stack.podman("exec", API, "tensoria", "keys", "new", "ann")
+    assert ask(stack, stack.url, "Hi", key=key).status_code == 401
+    workers = _workers_started(stack)
+
+    stack.compose("kill", "-s", "HUP", "api")
+
+    log = stack.podman.folder / "api.log"
+    wait_for(lambda: _workers_started(stack) == workers + 1, "a new worker", log)
+    wait_for(lambda: ask(stack, stack.url, "Hi", key=key).status_code == 200, "the new key", log)
+    kept = (stack.folder / "data" / "keys.toml").read_text()
+    assert 'name = "ann"' in kept
+    assert key not in kept
 
 
 def _workers_started(stack: Stack) -> int:
