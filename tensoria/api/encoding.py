@@ -3,7 +3,7 @@
 Source: platform.openai.com/docs/api-reference/chat/streaming
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -20,9 +20,11 @@ class Encoding:
     # A comment, and not an event: with an empty line behind it some SDKs take it for one.
     heartbeat: bytes
 
-    def encode(self, objects: Iterable[object]) -> bytes:
+    def encode(self, objects: Sequence[object]) -> bytes:
         """Return the objects as events, in one piece."""
         dumps, before, after = orjson.dumps, self.before, self.after
+        if len(objects) == 1:
+            return before + dumps(objects[0]) + after
         return b"".join([before + dumps(each) + after for each in objects])
 
 

@@ -7,8 +7,11 @@ on a fixed address does not need.
 
 import select
 import socket
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from math import inf
+from typing import Any
 
 from tensoria.backends.sweeper import Sweeper
 
@@ -28,6 +31,7 @@ class Connection:
         "_sock",
         "_sweeper",
         "_tls",
+        "_wait",
         "due",
         "idle_since",
         "timed_out",
@@ -38,6 +42,7 @@ class Connection:
         # Below gevent's socket is the plain one, non-blocking; below a stdlib's is nothing.
         self._below: socket.socket | None = getattr(sock, "_sock", None)
         self._tls = hasattr(sock, "cipher")
+        self._wait = None if self._tls else _wait_of(sock)
         self._sweeper = sweeper
         self.due = inf
         self.timed_out = False
@@ -50,7 +55,9 @@ class Connection:
 
     def send(self, data: bytes, by: float) -> None:
         """Send all of it; TimeoutError when that is not done by that moment."""
-        self._wait_until(by)
+        self.due = by
+        if by < self._sweeper.next_look:
+            self._sweeper.look()
         try:
             sent = 0
             if self._below is not None and not self._tls:
@@ -68,9 +75,11 @@ class Connection:
 
         Raises TimeoutError when nothing came by that moment, OSError when the connection broke.
         """
-        self._wait_until(by)
+        self.due = by
+        if by < self._sweeper.next_look:
+            self._sweeper.look()
         try:
-            data = self._sock.recv(RECEIVE_BYTES)
+            data = self._receive()
         except OSError as error:
             raise self._named(error) from error
         self.due = inf
@@ -114,10 +123,24 @@ class Connection:
         self._sweeper.forget(self)
         self._sock.close()
 
-    def _wait_until(self, by: float) -> None:
-        self.due = by
-        if by < self._sweeper.next_look:
-            self._sweeper.look()
+    def _receive(self) -> bytes:
+        """gevent's recv tries before it waits: mostly in vain, for an exception each time."""
+        if self._wait is None or self._below is None:
+            return self._sock.recv(RECEIVE_BYTES)
+        self._wait()
+        try:
+            return self._below.recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            return self._sock.recv(RECEIVE_BYTES)
 
     def _named(self, error: OSError) -> OSError:
         return TimeoutError() if self.timed_out else error
+
+
+def _wait_of(sock: Any) -> Callable[[], object] | None:
+    """Return what waits until a socket of gevent's can be read; None for any other.
+
+    Neither name is in gevent's documentation: without them its own recv does.
+    """
+    wait, readable = getattr(sock, "_wait", None), getattr(sock, "_read_event", None)
+    return partial(wait, readable) if wait and readable else None

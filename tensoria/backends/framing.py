@@ -40,8 +40,13 @@ class Dechunker:
         holds the error.
         """
         payload: list[bytes] = []
+        at = 0
+        if not (self._rest or self._left or self._expect_end_of_chunk or self._in_trailer):
+            at = _whole_chunks(data, payload)
+            if at == len(data):
+                return payload[0] if len(payload) == 1 else b"".join(payload)
         try:
-            self._decode(self._rest + data if self._rest else data, payload)
+            self._decode(self._rest + data[at:], payload)
         except FramingError as error:
             if not payload:
                 raise
@@ -54,8 +59,7 @@ class Dechunker:
 
     def _decode(self, data: bytes, payload: list[bytes]) -> None:
         self._rest = b""
-        between = not (self._left or self._expect_end_of_chunk or self._in_trailer)
-        at, length = _whole_chunks(data, payload) if between else 0, len(data)
+        at, length = 0, len(data)
         while at < length and not self.finished:
             if self._left:
                 text = data[at : at + self._left]

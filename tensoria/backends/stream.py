@@ -51,6 +51,7 @@ class EngineStream(Generic[AnyChunk]):
         self._body = body
         self._decoder = decoder
         self._translator = translator
+        self._flows = False
         # What the opener wants done once, after the connection is given back.
         self.on_close: Callable[[], None] | None = None
 
@@ -80,10 +81,12 @@ class EngineStream(Generic[AnyChunk]):
         chunks = translator.feed(self._lines(data))
         if not data and not translator.finished and not translator.error:
             translator.error = BackendError("The engine ended the answer in the middle.")
-        if chunks:
+        if not chunks:
+            if translator.error:
+                raise translator.error
+        elif not self._flows:
+            self._flows = True
             self._body.flowing()
-        elif translator.error:
-            raise translator.error
         return chunks
 
     def close(self) -> None:

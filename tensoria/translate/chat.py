@@ -168,7 +168,8 @@ class ToChunks(Lines[Chunk]):
             delta: Delta = {"reasoning_content": thinking, "reasoning": thinking}
             chunks.append(to_chunk(self._frame, delta))
         if text:
-            self._open(chunks)
+            if not self._opened:
+                self._open(chunks)
             chunks.append(to_chunk(self._frame, {"content": text}))
 
     def _call(self, calls: Any, chunks: list[Chunk]) -> None:

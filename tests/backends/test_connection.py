@@ -120,3 +120,39 @@ def test_what_does_not_come_at_once_is_not_waited_for_longer(plain: Pair) -> Non
     assert plain[0].receive_shortly(5) == b"a"
     with pytest.raises(TimeoutError):
         plain[0].receive_shortly(0.05)
+
+
+class Waits(Below):
+    """gevent's socket as far as a receive needs it; it may be woken for nothing."""
+
+    _read_event = "readable"
+
+    def __init__(self, plain: socket.socket) -> None:
+        super().__init__(plain)
+        self.waited_for: list[str] = []
+        self.comes = b"a"
+
+    def _wait(self, event: str) -> None:
+        self.waited_for.append(event)
+
+    def recv(self, _size: int) -> bytes:
+        return self.comes
+
+
+def test_on_a_socket_of_gevents_nothing_is_tried_before_it_is_waited_for() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        sock = Waits(ours)
+        connection = Connection(sock, Sweeper())  # type: ignore[arg-type]
+        theirs.sendall(b"b")
+
+        assert connection.receive(soon(5)) == b"b"
+        assert sock.waited_for == ["readable"]
+
+
+def test_who_is_woken_for_nothing_waits_on() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = Connection(Waits(ours), Sweeper())  # type: ignore[arg-type]
+
+        assert connection.receive(soon(5)) == b"a"
