@@ -2,8 +2,11 @@
 
 import logging
 import threading
+from collections.abc import Callable
+from typing import Any
 
-from flask import Flask
+from flask import Flask, Request
+from flask.sessions import NullSession, SessionInterface
 from flask.typing import ResponseReturnValue
 
 from tensoria.admission.accounts import Accounts
@@ -38,8 +41,28 @@ _log = logging.getLogger("tensoria.engine")
 _admission_log = logging.getLogger("tensoria.admission")
 
 
+class NoSessions(SessionInterface):
+    """Gives every request the same empty session, which nothing can be written into."""
+
+    def __init__(self) -> None:
+        self._nothing = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        """Called for each request."""
+        return self._nothing
+
+
 class Tensoria(Flask):
-    """Flask, in which a request that is ended from outside has an answer as any other."""
+    """Flask, in which a request that is ended from outside has an answer as any other.
+
+    It has no sessions, and no view that is a coroutine; to look whether it has costs each request.
+    """
+
+    session_interface = NoSessions()
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Called for each view and hook: they are functions."""
+        return func
 
     def dispatch_request(self) -> ResponseReturnValue:
         """Turn what ended a request into its error, which is answered and logged as errors are."""

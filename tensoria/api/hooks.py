@@ -51,7 +51,7 @@ def install(app: Flask, cors: Cors) -> None:
 
 def identify() -> None:
     """Take the client's X-Request-ID if it is harmless in a log line, else make one."""
-    asked = request.headers.get("X-Request-ID", "")
+    asked = request.environ.get("HTTP_X_REQUEST_ID", "")
     current = asked if _REQUEST_ID.fullmatch(asked) else new_id("req_")
     request_id.set(current)
     g.record = Record(request.method, request.path, current, request.remote_addr)
@@ -59,10 +59,11 @@ def identify() -> None:
 
 def check_key() -> None:
     """Fail closed: every path but these needs the key, paths that do not exist included."""
-    if request.path == "/health" or (request.path == "/ready" and _is_local()):
+    path = request.path
+    if path == "/health" or (path == "/ready" and _is_local()):
         g.key = None
         return
-    if request.path == "/metrics":
+    if path == "/metrics":
         g.key = None
         services().keys.check_metrics(_offered())
         return
@@ -73,12 +74,13 @@ def check_key() -> None:
 
 def _offered() -> Iterator[bytes]:
     """Yield the keys that the request carries; an empty second header is common, and no key."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    environ = request.environ
+    scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     # Blanks and tabs alone: as latin-1, the last byte of a UTF-8 key may look like a space ("à").
     token = token.strip(" \t")
     if scheme.lower() == "bearer" and token:
         yield token.encode("latin-1")
-    key = request.headers.get("X-API-Key", "").strip(" \t")
+    key = environ.get("HTTP_X_API_KEY", "").strip(" \t")
     if key:
         yield key.encode("latin-1")
 
