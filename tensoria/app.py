@@ -21,6 +21,7 @@ from tensoria.api import (
     chat,
     compat,
     completions,
+    docs,
     embeddings,
     error_handlers,
     health,
@@ -88,6 +89,8 @@ def create_app(settings: Settings, backend: Backend | None = None) -> Flask:
     error_handlers.install(app)
     for blueprint in (chat.bp, completions.bp, embeddings.bp, models.bp, compat.bp, health.bp):
         app.register_blueprint(blueprint)
+    if not (settings.api_keys or settings.api_keys_file):
+        app.register_blueprint(docs.bp)
     _tell_share(settings)
     app.wsgi_app = Slashes(app.wsgi_app)  # type: ignore[method-assign]
     return app

@@ -116,13 +116,13 @@ class Number(fields.Field[float]):
 
     def __init__(self, *, minimum: float, maximum: float, **options: Any) -> None:
         super().__init__(**options)
-        self._minimum, self._maximum = minimum, maximum
+        self.minimum, self.maximum = minimum, maximum
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValidationError(f"expected a number, got {kind(value)}.")
-        if not self._minimum <= value <= self._maximum:
-            raise ValidationError(f"{value} is not between {self._minimum} and {self._maximum}.")
+        if not self.minimum <= value <= self.maximum:
+            raise ValidationError(f"{value} is not between {self.minimum} and {self.maximum}.")
         return value
 
 
@@ -131,15 +131,15 @@ class Whole(fields.Field[int]):
 
     def __init__(self, *, minimum: int, maximum: int = 2**63 - 1, **options: Any) -> None:
         super().__init__(**options)
-        self._minimum, self._maximum = minimum, maximum
+        self.minimum, self.maximum = minimum, maximum
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
             raise ValidationError(f"expected a whole number, got {kind(value)}.")
-        if not self._minimum <= value <= self._maximum:
-            raise ValidationError(f"{value} is not between {self._minimum} and {self._maximum}.")
+        if not self.minimum <= value <= self.maximum:
+            raise ValidationError(f"{value} is not between {self.minimum} and {self.maximum}.")
         return value
 
 
@@ -151,11 +151,11 @@ class Taken(fields.Field[Any]):
 
     def __init__(self, *defaults: Any, **options: Any) -> None:
         super().__init__(**options)
-        self._defaults = defaults
+        self.defaults = defaults
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
         # `1 == True` in Python, and not in JSON; 1 and 1.0 are one number in both.
-        if any(value == default and kind(value) == kind(default) for default in self._defaults):
+        if any(value == default and kind(value) == kind(default) for default in self.defaults):
             return missing
         return value
 

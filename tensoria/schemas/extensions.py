@@ -13,7 +13,7 @@ from tensoria.translate.traits import Traits
 from tensoria.variables import GO_DURATION, KeepAlive
 
 # About 30 years. Ollama counts in nanoseconds, and its 64 bits end after 292.
-_LONGEST_SECONDS = 1_000_000_000
+LONGEST_SECONDS = 1_000_000_000
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}
 _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 _DURATION_PART = re.compile(r"([\d.]+)([a-zµ]+)", re.ASCII)
@@ -65,7 +65,7 @@ class Options(fields.Field[dict[str, Any]]):
 
     def __init__(self, *, metadata: Metadata, **members: fields.Field[Any]) -> None:
         super().__init__(metadata=metadata)
-        self._members = members
+        self.members = members
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
         if not isinstance(value, dict):
@@ -84,7 +84,7 @@ class Options(fields.Field[dict[str, Any]]):
             # Ollama's "fill the context": as its -1, no limit is named.
             return -1
         try:
-            return self._members[name].deserialize(value) if name in self._members else value
+            return self.members[name].deserialize(value) if name in self.members else value
         except ValidationError as error:
             raise ValidationError({name: error.messages}) from None
 
@@ -200,6 +200,6 @@ def _duration(text: str) -> Any:
 
 
 def _checked(value: KeepAlive, seconds: float) -> KeepAlive:
-    if not -_LONGEST_SECONDS <= seconds <= _LONGEST_SECONDS:
-        raise ValidationError(f"expected at most {_LONGEST_SECONDS} seconds.")
+    if not -LONGEST_SECONDS <= seconds <= LONGEST_SECONDS:
+        raise ValidationError(f"expected at most {LONGEST_SECONDS} seconds.")
     return value

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -35,14 +36,20 @@ def sources(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def installed(tmp_path: Path, sources: Path) -> Path:
+def wheel(tmp_path: Path, sources: Path) -> Path:
+    """The wheel, built from what the image is built from."""
+    need(importlib.util.find_spec("setuptools"), "setuptools", ".venv/bin/pip install setuptools")
+    _pip(tmp_path, "wheel", "--no-build-isolation", "-w", str(tmp_path), str(sources))
+    (built,) = tmp_path.glob("tensoria-*.whl")
+    return built
+
+
+@pytest.fixture
+def installed(tmp_path: Path, wheel: Path) -> Path:
     """The `bin` of a new environment with the wheel in it.
 
     Its other packages are those of this environment, so that nothing is downloaded.
     """
-    need(importlib.util.find_spec("setuptools"), "setuptools", ".venv/bin/pip install setuptools")
-    _pip(tmp_path, "wheel", "--no-build-isolation", "-w", str(tmp_path), str(sources))
-    (wheel,) = tmp_path.glob("tensoria-*.whl")
     environment = tmp_path / "environment"
     venv.create(environment, symlinks=True)
     python = environment / "bin" / "python"
@@ -65,6 +72,15 @@ def _pip(folder: Path, *arguments: str) -> None:
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_wheel_holds_the_pages_of_the_documentation_and_their_licences(wheel: Path) -> None:
+    folder = ROOT / "tensoria" / "api" / "static"
+    with zipfile.ZipFile(wheel) as archive:
+        held = {Path(name).name for name in archive.namelist() if "/api/static/" in name}
+
+    assert held == {each.name for each in folder.iterdir()}
+    assert {"swagger-ui.LICENSE", "swagger-ui.NOTICE", "redoc.LICENSE"} <= held
 
 
 def test_an_installed_wheel_serves_from_any_folder(
