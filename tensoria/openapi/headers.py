@@ -23,9 +23,19 @@ OF_REQUESTS: list[dict[str, Any]] = [
         ),
     )
 ]
+_RATE_LIMITS = (
+    (f"x-ratelimit-{what}-{of}", f"For a key with limits a minute: {said} {of}.")
+    for of in ("requests", "tokens")
+    for what, said in (
+        ("limit", "the number of"),
+        ("remaining", "how many are left of"),
+        ("reset", "when all are free again of"),
+    )
+)
 OF_ANSWERS: dict[str, Any] = {
     name: {"description": said, "schema": {"type": "string"}}
     for name, said in (
+        *_RATE_LIMITS,
         ("X-Request-ID", "The request's name."),
         ("X-Tensoria-Ignored", "Fields that had no effect."),
         ("X-Tensoria-Adjusted", "What was changed: `max_tokens=8192`, `context=truncated`."),
