@@ -6,6 +6,7 @@ real Ollama.
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import pytest
 import requests
 import yaml
 
+from tests.documents import GUIDE, commands
 from tests.e2e.containers import images
 from tests.e2e.containers.checkout import check_out
 from tests.e2e.containers.podman import Podman
@@ -273,6 +275,23 @@ def _workers_started(stack: Stack) -> int:
 @pytest.mark.parametrize("arguments", [("logs", "api"), ("logs", "ollama"), ("ps",)])
 def test_the_commands_of_the_guide_work(stack: Stack, arguments: tuple[str, ...]) -> None:
     stack.compose(*arguments)
+
+
+def test_the_commands_of_the_portuguese_guide_work(stack: Stack) -> None:
+    """In their order, without those that end containers, which other tests run."""
+    said = [shlex.split(each)[2:] for each in commands(GUIDE) if each.startswith("docker compose")]
+    harmless = [words for words in said if words[0] in ("exec", "kill", "logs", "ps")]
+    log = stack.podman.folder / "api.log"
+    log.write_text(stack.podman("logs", API))
+    workers = _workers_started(stack)
+
+    for verb, *words in harmless:
+        # Nobody is at a terminal here, and a log that is followed never ends.
+        terminal = ["-T"] if verb == "exec" else []
+        stack.compose(verb, *terminal, *(word for word in words if word != "-f"))
+
+    assert len(harmless) >= 8
+    wait_for(lambda: _workers_started(stack) == workers + 1, "a new worker", log)
 
 
 def test_the_models_are_listed_in_the_container_of_the_guide(stack: Stack) -> None:
