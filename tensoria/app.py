@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Request
@@ -28,6 +29,7 @@ from tensoria.api import (
     hooks,
     models,
 )
+from tensoria.api import metrics as metrics_view
 from tensoria.api.cors import Cors
 from tensoria.api.paths import Slashes
 from tensoria.api.services import Services
@@ -37,6 +39,9 @@ from tensoria.backends.openai_compatible import OpenAIBackend
 from tensoria.backends.router import with_embeddings
 from tensoria.config import Settings
 from tensoria.errors import RequestEnded, TensoriaError
+from tensoria.metrics.base import Metrics, NullMetrics
+from tensoria.metrics.shared import SharedMetrics
+from tensoria.schemas.endpoints import FIELDS
 
 _log = logging.getLogger("tensoria.engine")
 _admission_log = logging.getLogger("tensoria.admission")
@@ -73,8 +78,14 @@ class Tensoria(Flask):
             raise ended.error from None
 
 
-def create_app(settings: Settings, backend: Backend | None = None) -> Flask:
-    """Build the WSGI app for these settings; tests may bring a backend of their own."""
+def create_app(
+    settings: Settings, backend: Backend | None = None, metrics_folder: str | None = None
+) -> Flask:
+    """Build the WSGI app for these settings; tests may bring a backend of their own.
+
+    Without a folder for them there are no metrics.
+    """
+    metrics = SharedMetrics(Path(metrics_folder), FIELDS) if metrics_folder else NullMetrics()
     app = Tensoria("tensoria", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["tensoria"] = Services(
@@ -83,7 +94,8 @@ def create_app(settings: Settings, backend: Backend | None = None) -> Flask:
         callers=Callers(settings.trusted_proxies),
         admission=Admission(share_of(settings)),
         accounts=Accounts(Limits(settings.workers), Usage(settings.data_dir / "usage")),
-        backend=backend or create_backend(settings),
+        backend=backend or create_backend(settings, metrics),
+        metrics=metrics,
     )
     hooks.install(app, Cors(settings.cors_origins))
     error_handlers.install(app)
@@ -91,16 +103,20 @@ def create_app(settings: Settings, backend: Backend | None = None) -> Flask:
         app.register_blueprint(blueprint)
     if not (settings.api_keys or settings.api_keys_file):
         app.register_blueprint(docs.bp)
+    if isinstance(metrics, SharedMetrics):
+        app.register_blueprint(metrics_view.blueprint(metrics))
     _tell_share(settings)
     app.wsgi_app = Slashes(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 
-def create_backend(settings: Settings) -> Backend:
+def create_backend(settings: Settings, metrics: Metrics | None = None) -> Backend:
     """Return the engine, or the two of them, that the settings name."""
     if settings.embeddings_base_url is not None:
         return with_embeddings(settings, settings.embeddings_base_url)
-    return OpenAIBackend(settings) if settings.engine == "openai" else OllamaBackend(settings)
+    return (
+        OpenAIBackend(settings) if settings.engine == "openai" else OllamaBackend(settings, metrics)
+    )
 
 
 def _tell_share(settings: Settings) -> None:

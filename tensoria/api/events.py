@@ -102,6 +102,7 @@ class Events(Generic[AnyChunk]):
         if not self._stream.finished:
             return self._encoding.encode(chunks)
         self._over = True
+        self._record.state = "writing"
         # The engine is done: who comes next need not wait until this client has read the rest.
         self._ticket.close()
         if self._told.verbose:
@@ -132,6 +133,7 @@ def all_timings(stream: AnswerStream[AnyChunk], current: Record) -> Timings:
 def note(current: Record, stream: AnswerStream[AnyChunk]) -> None:
     """Put what is known of an answer's end into its log line."""
     current.fields["model"] = stream.model
+    current.tokens_per_second = stream.timings.get("decode_tokens_per_second")
     if stream.usage:
         current.fields["prompt_tokens"] = stream.usage["prompt_tokens"]
         current.fields["completion_tokens"] = stream.usage["completion_tokens"]

@@ -11,10 +11,14 @@ from tensoria.api.ids import new_id
 from tensoria.api.record import Record, record
 from tensoria.api.services import client, services
 from tensoria.logs import request_id
+from tensoria.metrics.base import OTHER
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 # A request with one of these came through a proxy, and its address is the proxy's.
 _FORWARDED = ("X-Forwarded-For", "X-Real-IP", "Forwarded")
+
+# In metrics, for the keys of API_KEY; no key of a file can have brackets in its name.
+OWN_KEY = "(API_KEY)"
 
 
 def install(app: Flask, cors: Cors) -> None:
@@ -54,7 +58,14 @@ def identify() -> None:
     asked = request.environ.get("HTTP_X_REQUEST_ID", "")
     current = asked if _REQUEST_ID.fullmatch(asked) else new_id("req_")
     request_id.set(current)
-    g.record = Record(request.method, request.path, current, request.remote_addr)
+    g.record = Record(
+        request.method,
+        request.path,
+        current,
+        request.remote_addr,
+        endpoint=request.url_rule.rule if request.url_rule else OTHER,
+        metrics=services().metrics,
+    )
 
 
 def check_key() -> None:
@@ -70,6 +81,9 @@ def check_key() -> None:
     key = g.key = services().keys.check(_offered())
     if key is not None and key.listed:
         g.record.fields["key"] = key.name
+    if key is not None:
+        # Others are named by their hash, by which a guess at a weak key could be tried.
+        g.record.key = key.name if key.listed else OWN_KEY
 
 
 def _offered() -> Iterator[bytes]:

@@ -43,7 +43,7 @@ def open_first(open_answer: OpenAnswer[AnyChunk]) -> Opened[AnyChunk]:
         with ticket:
             stream.close()
         raise
-    timings: Timings = {**current.queue_timings(), "first_token_ms": current.elapsed_ms()}
+    timings: Timings = {**current.queue_timings(), "first_token_ms": current.answers()}
     return Opened(stream, ticket, first, timings)
 
 

@@ -10,9 +10,11 @@ from flask import g
 from tensoria.admission.accounts import Account
 from tensoria.errors import ClientClosed, TensoriaError
 from tensoria.logs import Fields, request_id
+from tensoria.metrics.base import OTHER, Metrics, NullMetrics
 from tensoria.wire.openai import Timings
 
 _log = logging.getLogger("tensoria.request")
+_NO_METRICS = NullMetrics()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +38,38 @@ class Record:
     """
 
     __slots__ = (
+        "_metrics",
         "_started",
         "_written",
         "account",
+        "endpoint",
         "fields",
+        "first_token_ms",
+        "key",
         "method",
+        "model",
         "path",
         "queue",
+        "state",
         "status",
         "streams",
+        "tokens_in",
+        "tokens_out",
+        "tokens_per_second",
         "turn",
     )
 
-    def __init__(self, method: str, path: str, request_id: str, address: str | None) -> None:
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        request_id: str,
+        address: str | None,
+        *,
+        endpoint: str = OTHER,
+        metrics: Metrics = _NO_METRICS,
+    ) -> None:
+        self._metrics = metrics
         self._started = time.monotonic()
         self._written = False
         self.method = method
@@ -59,6 +80,14 @@ class Record:
         self.account: Account | None = None
         self.turn: Counted | None = None
         self.fields: Fields = {"request_id": request_id, "client": address}
+        # What metrics have beside the line; see `metrics.Finished`.
+        self.endpoint = endpoint
+        self.key = ""
+        self.model = ""
+        self.state = "other"
+        self.first_token_ms: float | None = None
+        self.tokens_in = self.tokens_out = 0
+        self.tokens_per_second: float | None = None
 
     def elapsed_ms(self) -> float:
         """Return milliseconds since the request's head was read."""
@@ -67,11 +96,25 @@ class Record:
     def waits(self, position: int) -> None:
         """Note that the request begins to wait for a slot."""
         self.queue = Queued(position)
+        self.state = "queued"
+        self._metrics.waits(1)
 
     def waited(self, position: int, seconds: float) -> None:
         """Note that the wait is over, with or without a slot."""
         self.queue = Queued(position, round(seconds * 1000, 1))
         self.fields["queue_ms"] = self.queue.waited_ms
+        self._metrics.waits(-1)
+
+    def runs(self, model: str) -> None:
+        """Note that the request has a slot of a model."""
+        self.model = model
+        self.state = "prefill"
+
+    def answers(self) -> float:
+        """Note that the answer begins, and return after how many milliseconds it does."""
+        self.state = "streaming"
+        self.first_token_ms = self.elapsed_ms()
+        return self.first_token_ms
 
     def queue_timings(self) -> Timings:
         """Return the wait, if there was one."""
@@ -93,8 +136,10 @@ class Record:
         if self._written:
             return
         self._written = True
+        self._count_tokens()
         if self.account is not None:
             self._settle(self.account)
+        self._metrics.finished(self)
         request_id.set(None)
         level = logging.INFO if self.status < 500 else logging.WARNING
         if not _log.isEnabledFor(level):
@@ -114,12 +159,15 @@ class Record:
             self._settle(account)
 
     def _settle(self, account: Account) -> None:
-        tokens_in = int(self.fields.get("prompt_tokens") or 0)
-        tokens_out = self.fields.get("completion_tokens")
-        if tokens_out is None and self.turn is not None:
-            # Of an answer that did not come to its end the engine told nothing. A chunk is a token.
-            tokens_out = self.turn.chunks
-        account.settle(tokens_in, int(tokens_out or 0), self.elapsed_ms() / 1000)
+        account.settle(self.tokens_in, self.tokens_out, self.elapsed_ms() / 1000)
+
+    def _count_tokens(self) -> None:
+        """An engine tells them at the end. Of an answer without one, a chunk is a token out."""
+        self.tokens_in = int(self.fields.get("prompt_tokens") or 0)
+        told = self.fields.get("completion_tokens")
+        if told is None and self.turn is not None:
+            told = self.turn.chunks
+        self.tokens_out = int(told or 0)
 
 
 def record() -> Record:

@@ -16,6 +16,7 @@ from tensoria.backends.allowed import AllowedModels
 from tensoria.backends.base import Backend
 from tensoria.config import Settings
 from tensoria.errors import TensoriaError
+from tensoria.metrics.base import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Services:
     admission: Admission
     accounts: Accounts
     backend: Backend
+    metrics: Metrics
 
 
 class Lent(Protocol):

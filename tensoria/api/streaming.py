@@ -80,7 +80,7 @@ def whole_answer(
         turn = current.turn = Turn()
         for chunks in stream:
             if chunks and not timings:
-                timings = {"first_token_ms": current.elapsed_ms()}
+                timings = {"first_token_ms": current.answers()}
             collected.feed(chunks)
             if not stream.finished and watched.gone():
                 raise ClientClosed

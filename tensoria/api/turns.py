@@ -54,6 +54,7 @@ def enter(open_answer: Open[Any], asked: Mapping[str, Any], *, embeds: bool = Fa
             ticket.wait(client().gone)
         finally:
             record().waited(ticket.position, ticket.queued_seconds)
+    record().runs(place[0])
     return ticket
 
 

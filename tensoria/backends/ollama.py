@@ -24,6 +24,7 @@ from tensoria.backends.stream import MAX_ERROR_BYTES, MAX_LINE_BYTES, EngineStre
 from tensoria.backends.transport import DryTransport, Transport
 from tensoria.config import Settings
 from tensoria.errors import TensoriaError
+from tensoria.metrics.base import Metrics, NullMetrics
 from tensoria.translate.chat import to_ollama, token_limit, wants_usage
 from tensoria.translate.chat_logprobs import to_chunks
 from tensoria.translate.chunks import Frame
@@ -46,7 +47,8 @@ VERSION_MAX_AGE_SECONDS = 15.0
 class OllamaBackend:
     """A `Backend` in front of one Ollama."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics | None = None) -> None:
+        metrics = metrics or NullMetrics()
         self._transport = Transport(
             settings.engine_base_url,
             concurrency=settings.max_concurrency,
@@ -56,8 +58,8 @@ class OllamaBackend:
         self._client = OllamaClient(self._transport)
         self._models = OllamaModels(self._client, settings)
         self._listing = OllamaListing(self._models, settings)
-        self._loading: Loading = OllamaLoading(self._client, self._models, settings)
-        self.wedged = Wedged(self._client, self._models)
+        self._loading: Loading = OllamaLoading(self._client, self._models, settings, metrics)
+        self.wedged = Wedged(self._client, self._models, metrics)
         self._status = Status(
             lambda: fetch_status(self._client, self._models, settings, self.wedged)
         )

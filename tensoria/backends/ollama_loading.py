@@ -16,6 +16,7 @@ from tensoria.backends.ollama_client import OllamaClient
 from tensoria.backends.ollama_models import OllamaModels, is_elsewhere
 from tensoria.config import Settings
 from tensoria.errors import BackendError, BackendTimeout, RequestError, TensoriaError
+from tensoria.metrics.base import Metrics
 from tensoria.translate.loading import Endpoint, to_load
 from tensoria.wire import ollama
 
@@ -51,7 +52,14 @@ class Load:
 class OllamaLoading:
     """The loads of one Ollama: one a model at a time, whoever waits for it."""
 
-    def __init__(self, client: OllamaClient, models: OllamaModels, settings: Settings) -> None:
+    def __init__(
+        self,
+        client: OllamaClient,
+        models: OllamaModels,
+        settings: Settings,
+        metrics: Metrics,
+    ) -> None:
+        self._metrics = metrics
         self._client = client
         self._models = models
         self._settings = settings
@@ -92,8 +100,11 @@ class OllamaLoading:
         return load
 
     def _run(self, load: Load, name: str, endpoint: Endpoint) -> None:
+        started = time.monotonic()
         try:
             load.error = self._outcome(name, endpoint)
+            seconds = time.monotonic() - started
+            self._metrics.loaded(name, seconds, failed=load.error is not None)
             # Also after a failure: another load may have pushed a model out.
             with suppress(TensoriaError):
                 self._models.look_again()

@@ -13,6 +13,7 @@ from tensoria.backends.limits import UNWATCHED, Watch
 from tensoria.backends.ollama_client import OllamaClient
 from tensoria.backends.ollama_models import OllamaModels, is_elsewhere
 from tensoria.errors import TensoriaError
+from tensoria.metrics.base import Metrics
 from tensoria.translate.loading import to_unload
 from tensoria.wire import ollama
 
@@ -25,7 +26,8 @@ _log = logging.getLogger("tensoria.engine")
 class Wedged:
     """Watches every model that answers here; `wedged_total` counts how often one stopped to."""
 
-    def __init__(self, client: OllamaClient, models: OllamaModels) -> None:
+    def __init__(self, client: OllamaClient, models: OllamaModels, metrics: Metrics) -> None:
+        self._metrics = metrics
         self._client = client
         self._models = models
         self._watches: dict[str, ModelWatch] = {}
@@ -64,6 +66,7 @@ class Wedged:
                 return
             watch.wedged = True
             self.wedged_total += 1
+        self._metrics.wedged(watch.name)
         _log.warning("%s does not answer while Ollama does: unloading it", watch.name)
         try:
             self._client.unload(to_unload(watch.name))

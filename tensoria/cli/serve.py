@@ -43,8 +43,9 @@ def load_settings() -> Settings:
 def load_app(settings: Settings) -> "WSGIApplication":
     """Build the application; called in a worker, once it has patched the standard library."""
     from tensoria.app import create_app, look_at_engine
+    from tensoria.metrics.base import FOLDER
 
-    app = create_app(settings)
+    app = create_app(settings, metrics_folder=os.environ.get(FOLDER))
     look_at_engine(app)
     return app
 

@@ -17,6 +17,8 @@ ENDPOINTS: dict[str, type[Schema]] = {
     "/v1/embeddings": EmbeddingSchema,
 }
 
+# The names in all their tables.
+FIELDS = frozenset(name for schema in ENDPOINTS.values() for name in table(schema))
 
 # What a model must be able to do for any field of an endpoint to mean something. Embeddings are
 # not here: before 0.30 Ollama took them out of models that do not say so.

@@ -7,6 +7,7 @@ from typing import Any
 
 from tensoria import logs
 from tensoria.config import Settings
+from tensoria.server import metrics_folder
 
 # gunicorn's own default of 1000 would also be the cap on open streams.
 WORKER_CONNECTIONS = 4096
@@ -44,6 +45,8 @@ def gunicorn_settings(settings: Settings) -> dict[str, Any]:
         "logconfig_dict": logs.config(settings.log_level, settings.log_format),
         "loglevel": settings.log_level.lower(),
         "proc_name": "tensoria",
+        "when_ready": metrics_folder.make,
+        "on_exit": metrics_folder.remove,
     }
 
 

@@ -17,6 +17,7 @@ from tensoria.backends.ollama_models import OllamaModels
 from tensoria.backends.transport import Transport
 from tensoria.config import Settings
 from tensoria.errors import TensoriaError
+from tensoria.metrics.base import NullMetrics
 from tests.backends.conftest import ANSWER
 from tests.fake_ollama import (
     LOAD,
@@ -205,7 +206,7 @@ def loading(fake: FakeOllama, transport: Transport) -> OllamaLoading:
     """Loads of the fake's models; who waits for one may have less time than another."""
     settings = Settings.from_env({"OLLAMA_BASE_URL": fake.url})
     client = OllamaClient(transport)
-    return OllamaLoading(client, OllamaModels(client, settings), settings)
+    return OllamaLoading(client, OllamaModels(client, settings), settings, NullMetrics())
 
 
 def test_one_of_two_leaves_and_the_load_goes_on_for_the_other(
