@@ -84,7 +84,7 @@ class SharedMetrics:
         """See `Metrics.finished`."""
         fields = request.fields
         answered = fields.get("model")
-        model = self._models.of(str(answered)) if answered else self._models.known(request.model)
+        model = self._model(str(answered)) if answered else self._models.known(request.model)
         key = self._keys.of(request.key)
         self._requests[request.endpoint, model, key, str(request.status)].add()
         if request.first_token_ms is not None:
@@ -116,12 +116,12 @@ class SharedMetrics:
 
     def loaded(self, model: str, seconds: float, *, failed: bool) -> None:
         """See `Metrics.loaded`."""
-        self._loads[self._models.of(model), "failed" if failed else "loaded"].add()
+        self._loads[self._model(model), "failed" if failed else "loaded"].add()
         self._load_time[()].observe(seconds)
 
     def wedged(self, model: str) -> None:
         """See `Metrics.wedged`."""
-        self._wedged[self._models.of(model),].add()
+        self._wedged[self._model(model),].add()
 
     def text(self, *, engine_up: bool) -> bytes:
         """Return the sums over all workers in Prometheus's text format."""
@@ -139,6 +139,12 @@ class SharedMetrics:
         if lock is not None:
             self._files.close()
             os.close(lock)
+
+    def _model(self, name: str) -> str:
+        label = self._models.of(name)
+        # There with 0 before the first: of a series that begins with 1 Prometheus sees no increase.
+        self._wedged[label,]
+        return label
 
     def _field(self, name: str) -> str:
         return name if name in self._fields else OTHER
