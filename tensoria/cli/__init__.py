@@ -63,6 +63,13 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--fetch-only", action="store_true", help="fetch the embedded engine and its model, no more"
     )
+    doctor = commands.add_parser(
+        "doctor", help="look for what is commonly wrong, and say how it is mended"
+    )
+    doctor.add_argument(
+        "--url", metavar="PUBLIC_URL", help="look at the service as its clients reach it, too"
+    )
+    doctor.add_argument("--json", action="store_true", help="print what was found as JSON")
     commands.add_parser("compat", help="print what becomes of each field of a request")
     _add_keys(commands)
     usage = commands.add_parser("usage", help="show what each key has used")

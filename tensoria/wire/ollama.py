@@ -152,9 +152,11 @@ class ModelEntry(TypedDict):
 
 
 class RunningModel(TypedDict):
-    """One entry of GET /api/ps; `context_length` in tokens (0.10.0 and later)."""
+    """One entry of GET /api/ps; `context_length` in tokens (0.10.0 and later), sizes in bytes."""
 
     name: str
+    size: NotRequired[int]
+    size_vram: NotRequired[int]
     context_length: NotRequired[int]
 
 
