@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tensoria.app import create_backend
 from tensoria.backends.base import AnswerId
@@ -14,7 +15,7 @@ from tensoria.backends.ollama_models import OllamaModels
 from tensoria.backends.ollama_status import OVERFLOW_SINCE
 from tensoria.backends.transport import Transport
 from tensoria.cli.findings import Finding, Said, Unknown
-from tensoria.config import Settings
+from tensoria.config import Settings, is_loopback
 from tensoria.errors import ModelNotFound, TensoriaError
 from tensoria.translate.names import canonical
 from tensoria.translate.traits import to_version
@@ -137,12 +138,17 @@ class EngineChecks:
                 "runs on the processor.",
                 "a smaller model, OLLAMA_CONTEXT_LENGTH or OLLAMA_NUM_PARALLEL (in .env)",
             )
-        elif not on_gpu and any(found for name in GPUS for found in DEVICES.glob(name)):
+        elif not on_gpu and self._sees_gpu():
             yield Finding(
                 f"This machine has a GPU, and {self._model} does not use it.",
                 "nvidia-smi && systemctl restart ollama  (Docker: docker compose -f "
                 "docker-compose.yml -f compose.gpu.yml up -d)",
             )
+
+    def _sees_gpu(self) -> bool:
+        """Tell whether there is one, where the engine runs on this machine."""
+        host = urlsplit(self._settings.engine_base_url).hostname
+        return is_loopback(host or "") and any(any(DEVICES.glob(name)) for name in GPUS)
 
     def parallel(self) -> Iterator[Said]:
         """Two requests of one token each, at the same time, tell how many slots the engine has."""

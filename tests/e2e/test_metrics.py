@@ -38,7 +38,7 @@ HEALTH = 'tensoria_requests_total{endpoint="/health",key="",model="",status="200
 
 @pytest.fixture
 def two_workers(tmp_path: Path, fake: FakeOllama) -> Iterator[tuple[int, Service, Path]]:
-    """The arbiter's id, the service, and the folder in which it keeps the metrics' own."""
+    """The arbiter's id, the service, and the folder around that of its metrics."""
     port, folder = free_port(), tmp_path / "shared"
     environ = {
         **clean_environment(tmp_path),

@@ -24,7 +24,7 @@ def test_a_start_makes_a_folder_and_the_end_removes_it() -> None:
     metrics_folder.make(STARTED)
     made = Path(os.environ[FOLDER])
 
-    assert list(made.iterdir()) == []
+    assert list(made.glob("*.db")) == []
     (made / "counter_0.db").touch()
     metrics_folder.remove(STARTED)
     assert not made.exists()
@@ -41,6 +41,24 @@ def test_each_start_has_a_new_folder_within_the_chosen_one(
 
     assert len(seen) == 2
     assert {Path(folder).parent for folder in seen} == {tmp_path / "chosen"}
+
+
+def test_what_a_killed_service_left_is_cleared_away_and_what_is_in_use_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    metrics_folder.make(STARTED)
+    in_use = Path(os.environ[FOLDER])
+    left, begun, foreign = (tmp_path / f"tensoria-metrics-{name}" for name in ("a", "b", "c"))
+    for folder in (left, begun):
+        folder.mkdir()
+    (left / "in-use").touch()
+    foreign.touch()
+
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    metrics_folder.make(STARTED)
+
+    assert set(tmp_path.iterdir()) == {in_use, Path(os.environ[FOLDER]), begun, foreign}
 
 
 def test_an_upgrade_goes_on_in_the_folder_and_the_old_process_leaves_it() -> None:
