@@ -16,6 +16,8 @@ from tensoria.metrics.base import OTHER
 
 Child = TypeVar("Child")
 
+# As the reader takes them from the names of files.
+KINDS = ("counter", "histogram", "gauge_livesum")
 # In one worker; what is more than that is counted under `other`.
 MOST_SERIES = 500
 
@@ -24,17 +26,16 @@ class Files:
     """The files of the worker with this number, as it or one before it left them."""
 
     def __init__(self, folder: Path, number: int) -> None:
-        self._folder = folder
-        self._number = number
-        self._open: dict[str, MmapedDict] = {}
+        # All at once: a worker whose open files grow while it runs looks as if it lost some.
+        self._open = {
+            kind: MmapedDict(str(folder / f"{kind}_{number}.db"))  # type: ignore[no-untyped-call]
+            for kind in KINDS
+        }
 
     def number(
         self, kind: str, name: str, sample: str, about: str, labels: Mapping[str, str]
     ) -> "Number":
-        """Return one number of a metric; `kind` is as the reader takes it from a file's name."""
-        if kind not in self._open:
-            path = self._folder / f"{kind}_{self._number}.db"
-            self._open[kind] = MmapedDict(str(path))  # type: ignore[no-untyped-call]
+        """Return one number of a metric, of one of KINDS."""
         key = mmap_key(name, sample, list(labels), list(labels.values()), about)
         return Number(self._open[kind], key)
 
