@@ -118,8 +118,7 @@ class _Aborts:
         # One of each before the first look: what is made once is no leak.
         for each in ROUNDS:
             self._leave(each)
-        usage = self._folder / "data" / "usage"
-        processes.wait_for(lambda: any(usage.glob("*-wal")), "usage to be written", LIMIT_SECONDS)
+        processes.wait_for_usage(self._folder)
         self._look()
         self._report.before = self._report.samples[-1]
         begun = time.monotonic()

@@ -108,6 +108,7 @@ class _Soak:
         first = await ask(self._port, self._key, self._plain)
         if first.end != "finished":
             raise processes.SoakError(f"the first stream: {first.end} {first.reason}")
+        processes.wait_for_usage(self._folder)
         self._report.before = self._settled()
         self._until = time.monotonic() + self._seconds
         async with asyncio.TaskGroup() as group:

@@ -136,6 +136,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def wait_for_usage(folder: Path) -> None:
+    """Wait until a worker has opened what it writes the usage into: once, with its first answer."""
+    usage = folder / "data" / "usage"
+    wait_for(lambda: any(usage.glob("*-wal")), "the usage to be written")
+
+
 def wait_for(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
     """Look until a condition holds; SoakError when it does not in time."""
     deadline = time.monotonic() + seconds
