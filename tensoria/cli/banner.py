@@ -57,10 +57,15 @@ def _no_models(settings: Settings) -> Sequence[str]:
 
 def _example(settings: Settings, model: str, key_in_file: bool) -> Sequence[str]:
     body = _EXAMPLE.format(model=model, question=_QUESTION)
-    # The first key, where API_KEY holds several.
-    key = '-H "Authorization: Bearer ${API_KEY%%,*}" ' if settings.api_keys else ""
+    key = ""
+    if settings.api_keys:
+        # The first key, where API_KEY holds several.
+        key = '-H "Authorization: Bearer ${API_KEY%%,*}" '
+    elif settings.api_keys_file:
+        # The file has hashes alone.
+        key = '-H "Authorization: Bearer $KEY" '
     curl = (
         f"curl {address(settings)}/v1/chat/completions {key}"
         f"-H 'Content-Type: application/json' -d {shlex.quote(body)}"
     )
-    return "Try it:", f"  (. ./.env; {curl})" if key and key_in_file else f"  {curl}"
+    return "Try it:", f"  (. ./.env; {curl})" if settings.api_keys and key_in_file else f"  {curl}"

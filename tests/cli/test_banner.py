@@ -96,3 +96,12 @@ def test_example_takes_the_first_key_from_where_it_stands(
     assert shown[0] == "http://127.0.0.1:8002/v1/chat/completions"
     assert "Authorization: Bearer first-key" in shown
     assert shown[-1].startswith('{"model": "smollm2:135m", "messages": [')
+
+
+def test_example_with_keys_in_a_file_leaves_a_place_for_one() -> None:
+    told = text({"API_KEYS_FILE": "data/keys.toml"}, key_in_file=True)
+
+    assert (
+        '\n  curl http://127.0.0.1:8002/v1/chat/completions -H "Authorization: Bearer $KEY" '
+        in told
+    )
