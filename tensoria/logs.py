@@ -70,6 +70,13 @@ class JsonFormatter(_Formatter):
         return text if text and text.isprintable() else json.dumps(line, default=str)
 
 
+class Stderr(logging.StreamHandler):  # type: ignore[type-arg]  # the stream is given by name
+    """Python's handler; stderr passes each line on by itself (since 3.9, to a file as well)."""
+
+    def flush(self) -> None:
+        """Called after each line."""
+
+
 def config(level: str, log_format: str) -> dict[str, Any]:
     """Return the configuration for `logging.config.dictConfig`: everything goes to stderr."""
     formatter = JsonFormatter if log_format == "json" else TextFormatter
@@ -79,7 +86,7 @@ def config(level: str, log_format: str) -> dict[str, Any]:
         "formatters": {"line": {"()": formatter}},
         "handlers": {
             "stderr": {
-                "class": "logging.StreamHandler",
+                "()": Stderr,
                 "formatter": "line",
                 "stream": "ext://sys.stderr",
             }

@@ -35,6 +35,17 @@ class SocketClient:
     `everybody` holds the clients whose requests are open.
     """
 
+    __slots__ = (
+        "_everybody",
+        "_gone",
+        "_greenlet",
+        "_heartbeats",
+        "_response",
+        "_socket",
+        "_watcher",
+        "kept",
+    )
+
     def __init__(
         self,
         client: Any,
