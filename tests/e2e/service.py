@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -98,10 +99,15 @@ def clean_environment(folder: Path) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """Return a port of loopback that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of loopback that is free now, and stays so until somebody names it.
+
+    Those that the system hands out by itself, to connections and to `bind` with 0, begin at 32768.
+    """
+    while True:
+        # Not by `random`, which begins alike in each test.
+        port = 20_000 + secrets.randbelow(12_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def wait_for(condition: Callable[[], bool], what: str, log: Path, seconds: float = 20) -> None:
