@@ -13,10 +13,8 @@ import itertools
 import json
 import random
 import secrets
-import shutil
 import socket
 import sys
-import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -44,21 +42,13 @@ MOST_SECONDS_BETWEEN = 0.003
 def main() -> int:
     """Run it, print the table, and return the exit status."""
     args = _parse()
-    folder = Path(tempfile.mkdtemp(prefix="tensoria-aborts-"))
-    try:
-        run = _Aborts(args, folder)
-        complaints = run.run()
-    except processes.SoakError as error:
-        print(f"{error}; logs in {folder}", file=sys.stderr)
-        return 2
-    print(run.table())
-    for each in complaints:
-        print(f"NOT WELL: {each}")
-    if complaints:
-        print(f"logs in {folder}")
-    else:
-        shutil.rmtree(folder)
-    return 1 if complaints else 0
+
+    def run(folder: Path) -> tuple[str, list[str]]:
+        aborts = _Aborts(args, folder)
+        complaints = aborts.run()
+        return aborts.table(), complaints
+
+    return processes.conclude("tensoria-aborts-", run)
 
 
 def _parse() -> argparse.Namespace:

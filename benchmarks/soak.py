@@ -13,10 +13,8 @@ import asyncio
 import random
 import resource
 import secrets
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,21 +34,12 @@ def main() -> int:
     """Run it, print the table, and return the exit status."""
     args = _parse()
     _raise_file_limit()
-    folder = Path(tempfile.mkdtemp(prefix="tensoria-soak-"))
-    try:
+
+    def run(folder: Path) -> tuple[str, list[str]]:
         report = _Soak(args, folder).run()
-    except processes.SoakError as error:
-        print(f"{error}; logs in {folder}", file=sys.stderr)
-        return 2
-    print(report.table())
-    complaints = report.complaints()
-    for each in complaints:
-        print(f"NOT WELL: {each}")
-    if complaints:
-        print(f"logs in {folder}")
-    else:
-        shutil.rmtree(folder)
-    return 1 if complaints else 0
+        return report.table(), report.complaints()
+
+    return processes.conclude("tensoria-soak-", run)
 
 
 def _parse() -> argparse.Namespace:

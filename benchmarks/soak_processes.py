@@ -3,10 +3,12 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
@@ -134,6 +136,27 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def conclude(prefix: str, run: Callable[[Path], tuple[str, list[str]]]) -> int:
+    """Run something in a folder of its own, print its table and what is not well.
+
+    `run` returns both. Returns the exit status; the folder is kept where there is something to see.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    try:
+        table, complaints = run(folder)
+    except SoakError as error:
+        print(f"{error}; logs in {folder}", file=sys.stderr)
+        return 2
+    print(table)
+    for each in complaints:
+        print(f"NOT WELL: {each}")
+    if complaints:
+        print(f"logs in {folder}")
+    else:
+        shutil.rmtree(folder)
+    return 1 if complaints else 0
 
 
 def wait_for_usage(folder: Path) -> None:
