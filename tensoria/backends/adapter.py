@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -56,8 +55,6 @@ class EngineAdapter(HTTPAdapter):
     def __init__(self, base_url: str, *, most_idle: int) -> None:
         super().__init__()
         self._address = Address(base_url)
-        parts = urlsplit(base_url)
-        self._origin_length = len(f"{parts.scheme}://{parts.netloc}")
         self._most_idle = most_idle
         self._sweeper = Sweeper()
         # The one used last is taken first.
@@ -141,7 +138,7 @@ class EngineAdapter(HTTPAdapter):
             self._idle.popleft().close()
 
     def _to_bytes(self, request: requests.PreparedRequest) -> bytes:
-        path = str(request.url)[self._origin_length :]
+        path = str(request.url).removeprefix(self._address.origin)
         lines = [f"{request.method} {path} HTTP/1.1\r\nHost: {self._address.host_header}\r\n"]
         headers: Mapping[str, str] = request.headers  # type: ignore[assignment]  # never bytes here
         for name, value in headers.items():

@@ -27,6 +27,8 @@ class Address:
 
     def __init__(self, base_url: str) -> None:
         parts = urlsplit(base_url)
+        # What a URL has before its path.
+        self.origin = f"{parts.scheme}://{parts.netloc}"
         self._host = parts.hostname or ""
         self._scheme = parts.scheme
         self._port = parts.port or _PORTS[parts.scheme]

@@ -55,9 +55,7 @@ class Connection:
 
     def send(self, data: bytes, by: float) -> None:
         """Send all of it; TimeoutError when that is not done by that moment."""
-        self.due = by
-        if by < self._sweeper.next_look:
-            self._sweeper.look()
+        self._wait_until(by)
         try:
             sent = 0
             if self._below is not None and not self._tls:
@@ -75,9 +73,7 @@ class Connection:
 
         Raises TimeoutError when nothing came by that moment, OSError when the connection broke.
         """
-        self.due = by
-        if by < self._sweeper.next_look:
-            self._sweeper.look()
+        self._wait_until(by)
         try:
             data = self._receive()
         except OSError as error:
@@ -122,6 +118,11 @@ class Connection:
         """Close it; a second call does nothing."""
         self._sweeper.forget(self)
         self._sock.close()
+
+    def _wait_until(self, by: float) -> None:
+        self.due = by
+        if by < self._sweeper.next_look:
+            self._sweeper.look()
 
     def _receive(self) -> bytes:
         """gevent's recv tries before it waits: mostly in vain, for an exception each time."""
