@@ -15,7 +15,7 @@ _IPV6_PREFIX = 64
 # More proxies in a row are nobody's; a client may write as many as it likes.
 _MOST_HOPS = 16
 # An end user's name is made up by a client.
-_LONGEST_NAME = 128
+LONGEST_NAME = 128
 _END_USER_HEADER = "X-OpenWebUI-User-Id"
 END_USER_FIELDS = ("safety_identifier", "user")
 
@@ -46,7 +46,7 @@ class Callers:
         X-Forwarded-For. `end_user` is for a key that stands for many people (see `end_user`).
         """
         caller = key or self._by_address(address or "", forwarded)
-        return f"{caller} {end_user[:_LONGEST_NAME]}" if end_user else caller
+        return f"{caller} {end_user[:LONGEST_NAME]}" if end_user else caller
 
     def _by_address(self, address: str, forwarded: str) -> str:
         if not self._trusted or not forwarded:

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tensoria.admission.callers import LONGEST_NAME
 from tensoria.admission.usage_file import NONE, Counts, Row, UsageFile, plus
 
 _log = logging.getLogger("tensoria.usage")
@@ -23,7 +24,6 @@ FLUSH_SECONDS = 1.0
 # Clients make these names up: of more in one day the rest is counted as one.
 MOST_END_USERS = 10_000
 OTHERS = "(others)"
-_LONGEST_NAME = 128
 # For the last write, when the worker ends.
 _LAST_SECONDS = 2.0
 _DAY = 86_400
@@ -58,7 +58,7 @@ class Usage:
         """Count one request that is over; the first one starts the writer."""
         day = int(time.time() // _DAY)
         with self._lock:
-            row = (day, key, self._known(day, key, (end_user or "")[:_LONGEST_NAME]))
+            row = (day, key, self._known(day, key, (end_user or "")[:LONGEST_NAME]))
             counts = (1, tokens_in, tokens_out)
             self._pending[row] = plus(self._pending.get(row, NONE), counts)
             first, self._started = not self._started, True
