@@ -5,7 +5,7 @@ Every stream ends in exactly one of: finish chunk and [DONE], or an error event.
 
 import time
 from collections.abc import Sized
-from typing import Any, Generic, Self
+from typing import Generic, Self
 
 from tensoria.api.encoding import Encoding
 from tensoria.api.error_handlers import to_tensoria_error
@@ -48,7 +48,7 @@ class Events(Generic[AnyChunk]):
     def __init__(
         self,
         opened: Opened[AnyChunk],
-        encoding: Encoding,
+        encoding: Encoding[AnyChunk],
         current: Record,
         watched: Client,
         told: Notices,
@@ -105,10 +105,8 @@ class Events(Generic[AnyChunk]):
         self._record.state = "writing"
         # The engine is done: who comes next need not wait until this client has read the rest.
         self._ticket.close()
-        if self._told.verbose:
-            last: Any = chunks[-1]
-            last["tensoria"] = self._verbose()
-        return self._encoding.encode(chunks) + self._encoding.done
+        member = self._verbose() if self._told.verbose else None
+        return self._encoding.encode_last(chunks, member)
 
     def _failed(self, error: TensoriaError) -> bytes:
         self._over = True
@@ -117,10 +115,10 @@ class Events(Generic[AnyChunk]):
         with self._ticket:
             self._stream.close()
         self._record.failed(error)
-        return self._encoding.encode([error.envelope()])
+        return self._encoding.encode_error(error)
 
     def _verbose(self) -> object:
-        """Return what the last chunk gets as its member `tensoria`."""
+        """Return what the end of the answer gets as its member `tensoria`."""
         timings: Timings = {**self._begun, **all_timings(self._stream, self._record)}
         return self._told.member(self._stream.adjusted, timings)
 

@@ -23,7 +23,7 @@ class LateEvents(Generic[AnyChunk]):
         self,
         opening: Opening[AnyChunk],
         begin: Callable[[Opened[AnyChunk]], Events[AnyChunk]],
-        encoding: Encoding,
+        encoding: Encoding[AnyChunk],
         current: Record,
         watched: Client,
     ) -> None:
@@ -71,7 +71,7 @@ class LateEvents(Generic[AnyChunk]):
             self._client.stop_watching()
             failure = to_tensoria_error(error)
             self._record.failed(failure)
-            return self._encoding.encode([failure.envelope()])
+            return self._encoding.encode_error(failure)
         assert opened is not None  # noqa: S101  # says it to mypy; it waits for as long as it takes
         self._events = self._begin(opened)
         return next(self._events)

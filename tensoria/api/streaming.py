@@ -31,12 +31,17 @@ class Collector(Protocol[AnyChunk]):
     def completion(self) -> Mapping[str, object]: ...
 
 
-def stream_answer(open_answer: OpenAnswer[AnyChunk], told: Notices) -> Response:
+def stream_answer(
+    open_answer: OpenAnswer[AnyChunk],
+    told: Notices,
+    encoding: Encoding[AnyChunk] | None = None,
+) -> Response:
     """Return a streamed response; an error before the headers leave is raised, with its status.
 
     They leave with the first chunk, or when that takes longer than STREAM_HEARTBEAT_SECONDS.
+    Without an encoding of its own the answer is chunks, in the form that the client accepts.
     """
-    encoding = accepted_encoding(request.headers.get("Accept", ""))
+    encoding = encoding or accepted_encoding(request.headers.get("Accept", ""))
     current, watched = record(), client()
     seconds = services().settings.stream_heartbeat_seconds
 
@@ -52,18 +57,19 @@ def stream_answer(open_answer: OpenAnswer[AnyChunk], told: Notices) -> Response:
     watched.keep_watching()
     current.streams = True
     if opened is not None:
-        response = _response(begin(opened), encoding)
+        response = _response(begin(opened), encoding.mimetype)
         told.tell(response, opened.stream.adjusted, opened.timings)
     else:
-        response = _response(LateEvents(opening, begin, encoding, current, watched), encoding)
+        late = LateEvents(opening, begin, encoding, current, watched)
+        response = _response(late, encoding.mimetype)
         told.tell(response, {}, {})
     if seconds:
         watched.heartbeat(seconds, encoding.heartbeat)
     return response
 
 
-def _response(events: Iterable[bytes], encoding: Encoding) -> Response:
-    response = Response(events, mimetype=encoding.mimetype, direct_passthrough=True)
+def _response(events: Iterable[bytes], mimetype: str) -> Response:
+    response = Response(events, mimetype=mimetype, direct_passthrough=True)
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Accel-Buffering"] = "no"
     return response

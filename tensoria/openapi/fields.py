@@ -8,13 +8,13 @@ from typing import Any
 
 from marshmallow import fields
 
-from tensoria.openapi import messages, tools
+from tensoria.openapi import chat_messages, tools
 from tensoria.schemas.base import MAX_NAME, Flag, ModelName, Number, Taken, Text, Whole
 from tensoria.schemas.chat import MAX_STOPS, Stop, StreamOptionsField, TokenLimit
+from tensoria.schemas.chat_messages import Messages
 from tensoria.schemas.completions import MAX_PROMPTS, Prompts
 from tensoria.schemas.embeddings import MAX_INPUTS, EncodingFormat, Input
 from tensoria.schemas.extensions import LONGEST_SECONDS, KeepAliveField, Options
-from tensoria.schemas.messages import Messages
 from tensoria.schemas.reasoning import (
     LEVELS,
     EffortField,
@@ -187,7 +187,7 @@ def _(field: Options) -> Shape:
 
 @to_shape.register
 def _(_field: Messages) -> Shape:
-    return messages.MESSAGES
+    return chat_messages.MESSAGES
 
 
 @to_shape.register

@@ -9,6 +9,7 @@ from marshmallow import Schema, ValidationError, fields, missing
 
 from tensoria.schemas.base import Flag, Loaded, ModelName, Number, Taken, Text, Whole, kind
 from tensoria.schemas.base import load as load_body
+from tensoria.schemas.chat_messages import Messages, ignored_in_messages, settle_history
 from tensoria.schemas.extensions import (
     MinP,
     TopK,
@@ -18,7 +19,6 @@ from tensoria.schemas.extensions import (
     spread_options,
 )
 from tensoria.schemas.images import unseen
-from tensoria.schemas.messages import Messages, ignored_in_messages, settle_history
 from tensoria.schemas.reasoning import (
     EffortField,
     ReasoningField,

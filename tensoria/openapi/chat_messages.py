@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from tensoria.schemas.chat_messages import ROLES
 from tensoria.schemas.images import MAX_IMAGES
-from tensoria.schemas.messages import ROLES
 
 Shape = dict[str, Any]
 
