@@ -5,6 +5,7 @@ Every stream ends in exactly one of: finish chunk and [DONE], or an error event.
 
 import time
 from collections.abc import Sized
+from functools import partial
 from typing import Generic, Self
 
 from tensoria.api.encoding import Encoding
@@ -14,6 +15,7 @@ from tensoria.api.opening import Opened
 from tensoria.api.record import Record
 from tensoria.api.services import Client
 from tensoria.backends.base import AnswerStream, AnyChunk
+from tensoria.backends.stream import EngineStream
 from tensoria.errors import BackendError, ClientClosed, RequestEnded, TensoriaError
 from tensoria.wire.openai import Timings
 
@@ -30,6 +32,10 @@ class Turn:
         self._chunks = 0
         # Since the answer began.
         self.chunks = 0
+
+    def count(self, chunks: Sized) -> None:
+        """Count a block for which the worker was not kept from others."""
+        self.chunks += len(chunks)
 
     def took(self, chunks: Sized) -> None:
         """Count a block, and give way when the turn is over."""
@@ -55,6 +61,8 @@ class Events(Generic[AnyChunk]):
     ) -> None:
         self._first: list[AnyChunk] | None = opened.first
         self._stream = opened.stream
+        # Of another kind of stream each step may wait.
+        self._polled = opened.stream if isinstance(opened.stream, EngineStream) else None
         self._ticket = opened.ticket
         self._begun = opened.timings
         self._told = told
@@ -71,6 +79,8 @@ class Events(Generic[AnyChunk]):
         if self._over:
             raise StopIteration
         try:
+            if self._polled is not None and self._first is None:
+                self._pump(self._polled)
             return self._next_events()
         except StopIteration:
             return self._failed(BackendError("The engine ended the answer in the middle."))
@@ -89,6 +99,22 @@ class Events(Generic[AnyChunk]):
                 self._stream.close()
         finally:
             self._record.write()
+
+    def _pump(self, stream: EngineStream[AnyChunk]) -> None:
+        """Have the server write events itself, until one is to be asked for by `next`."""
+        source = stream.source
+        if source is not None:
+            self._client.pump(source, partial(self._step, stream))
+
+    def _step(self, stream: EngineStream[AnyChunk]) -> bytes | None:
+        """Return the events of what has come, b"" for nothing, None for the end; never waits."""
+        chunks = stream.poll()
+        if chunks is None:
+            return None
+        if self._client.gone():
+            raise ClientClosed
+        self._turn.count(chunks)
+        return self._encoding.encode(chunks) if chunks else b""
 
     def _next_events(self) -> bytes:
         chunks, self._first = self._first, None

@@ -74,6 +74,14 @@ class Client(Protocol):
         """From now on, write a comment between events whenever nothing was written for so long."""
         ...
 
+    def pump(self, source: int, step: Callable[[], bytes | None]) -> None:
+        """Write what `step` returns each time that a descriptor can be read, until it returns None.
+
+        Returns then, or at once where the server cannot do that. Raises what `step` raises, and
+        RequestEnded when the request ends. `step` never waits.
+        """
+        ...
+
     def lend(self, work: Callable[[], None]) -> Lent:
         """Begin some work beside the request; until it is done, throw RequestEnded into it instead.
 
@@ -102,6 +110,9 @@ class UnwatchedClient:
 
     def heartbeat(self, seconds: float, comment: bytes) -> None:
         """Whoever waits here waits in silence."""
+
+    def pump(self, source: int, step: Callable[[], bytes | None]) -> None:
+        """What comes is asked for by `next`, which waits."""
 
     def lend(self, work: Callable[[], None]) -> Lent:
         return _InThread(work)

@@ -56,24 +56,59 @@ class Answer:
             if framing.broken:
                 raise framing.broken
             data, self._begun = self._begun or self._connection.receive(by), b""
-            if not data:
-                if not framing.end():
-                    raise ConnectionResetError
-                self._keep = None
-                break
-            payload = framing.feed(data)
+            payload = self._payload_of(data)
             if payload:
                 return payload
             # An engine that sends nothing but framing, and is always ahead, is never waited for.
-            if by <= time.monotonic():
+            if not framing.finished and by <= time.monotonic():
                 raise TimeoutError
         return b""
+
+    @property
+    def source(self) -> int | None:
+        """Return the descriptor to wait at for `poll`; None where `receive` has to be asked."""
+        framing = self._framing
+        if self._begun or framing.finished or framing.broken:
+            return None
+        return self._connection.source
+
+    def expect(self, by: float) -> None:
+        """Say by when something has to come for `poll`; if nothing does, that raises TimeoutError.
+
+        Framing alone is nothing.
+        """
+        self._connection.expect(by)
+
+    def poll(self) -> bytes | None:
+        """Return what has come of the body, without waiting: None for nothing; else as `receive`.
+
+        Called while there is a `source`.
+        """
+        framing = self._framing
+        if framing.broken:
+            raise framing.broken
+        data = self._connection.poll()
+        if data is None:
+            return None
+        payload = self._payload_of(data)
+        if framing.broken:
+            # Its payload comes first. The end of the connection tells that there is more to ask.
+            self._connection.cut()
+        return payload if payload or framing.finished else None
 
     def await_end(self, seconds: float) -> None:
         """Take what is there shortly, where the body is not at its end; raises as `receive`."""
         if not self._framing.finished:
             self._framing.feed(self._begun or self._connection.receive_shortly(seconds))
             self._begun = b""
+
+    def _payload_of(self, data: bytes) -> bytes:
+        if data:
+            return self._framing.feed(data)
+        if not self._framing.end():
+            raise ConnectionResetError
+        self._keep = None
+        return b""
 
     def finish(self) -> None:
         """Give the connection back if the answer was read to its end, else close it."""
@@ -97,6 +132,10 @@ class Replayed:
     def receive(self, by: float) -> bytes:
         """See `Answer.receive`."""
         return self._response.read1(RECEIVE_BYTES)
+
+    @property
+    def source(self) -> None:
+        """See `Answer.source`."""
 
     def await_end(self, seconds: float) -> None:
         """Nothing is waited for."""

@@ -55,6 +55,27 @@ class Body:
         except CAUGHT as error:
             raise self._clock.named(to_backend_error(error)) from error
 
+    @property
+    def source(self) -> int | None:
+        """Return the descriptor that tells when `poll` has something; None: ask `read`, and wait.
+
+        Whoever has it waits there from now on: the limits run.
+        """
+        source = self._answer.source
+        if source is not None:
+            self._answer.expect(self._clock.expected())
+        return source
+
+    def poll(self) -> bytes | None:
+        """Return what has come, without waiting: None for nothing yet; else as `read`."""
+        try:
+            data = self._answer.poll()
+        except CAUGHT as error:
+            raise self._clock.named(to_backend_error(error)) from error
+        if data:
+            self._answer.expect(self._clock.expected())
+        return data
+
     def read_all(self, max_bytes: int) -> bytes:
         """Return the rest of the body, or raise BackendError when it is longer than that."""
         parts: list[bytes] = []

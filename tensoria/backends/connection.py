@@ -83,6 +83,28 @@ class Connection:
             raise TimeoutError
         return data
 
+    @property
+    def source(self) -> int | None:
+        """Return the descriptor that tells when `poll` has something; None where nothing does."""
+        return None if self._below is None or self._tls else self._sock.fileno()
+
+    def expect(self, by: float) -> None:
+        """Have the sweeper cut the connection when nothing has come by that moment."""
+        self._wait_until(by)
+
+    def poll(self) -> bytes | None:
+        """Return what has come, without waiting: None for nothing yet; else as `receive`."""
+        assert self._below is not None  # noqa: S101  # says it to mypy; `source` told so
+        try:
+            data = self._below.recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise self._named(error) from error
+        if not data and self.timed_out:
+            raise TimeoutError
+        return data
+
     def receive_shortly(self, seconds: float) -> bytes:
         """Return what comes within a moment too short for the sweeper; may raise OSError."""
         self._sock.settimeout(seconds)

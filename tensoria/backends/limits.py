@@ -95,11 +95,19 @@ class Clock:
 
     def until(self) -> float:
         """Return by when the next receive has to come; raises BackendTimeout if it is too late."""
-        now, limits = time.monotonic(), self._limits
+        now = time.monotonic()
+        if now >= self._due_from(now):
+            raise self.error()
+        return self.due
+
+    def expected(self) -> float:
+        """Return by when the next receive has to come, be it too late already."""
+        return self._due_from(time.monotonic())
+
+    def _due_from(self, now: float) -> float:
+        limits = self._limits
         if self._flows:
             self.due = min(now + limits.idle_seconds, limits.total.ends_at)
-        if now >= self.due:
-            raise self.error()
         return self.due
 
     def error(self) -> BackendTimeout:

@@ -52,6 +52,8 @@ class EngineStream(Generic[AnyChunk]):
         self._decoder = decoder
         self._translator = translator
         self._flows = False
+        # What `poll` left for `next`.
+        self._held: list[AnyChunk] | None = None
         # What the opener wants done once, after the connection is given back.
         self.on_close: Callable[[], None] | None = None
 
@@ -72,12 +74,46 @@ class EngineStream(Generic[AnyChunk]):
 
     def __next__(self) -> list[AnyChunk]:
         """Return the chunks of the next receive; what came before an error comes first."""
+        if self._held is not None:
+            chunks, self._held = self._held, None
+            return chunks
         translator = self._translator
         if translator.finished:
             raise StopIteration
         if translator.error:
             raise translator.error
-        data = self._body.read()
+        return self._chunks_of(self._body.read())
+
+    @property
+    def source(self) -> int | None:
+        """Return the descriptor that tells when `poll` has something; None: ask `next`."""
+        over = self._translator.finished or self._translator.error
+        return None if over else self._body.source
+
+    def poll(self) -> list[AnyChunk] | None:
+        """Return the chunks of what has come, without waiting; raises as `next`.
+
+        None says that the rest is to be asked for by `next`, and is there.
+        """
+        data = self._body.poll()
+        if data is None:
+            return []
+        chunks = self._chunks_of(data)
+        if self._translator.finished or self._translator.error:
+            self._held = chunks
+            return None
+        return chunks
+
+    def close(self) -> None:
+        on_close, self.on_close = self.on_close, None
+        try:
+            self._body.close(drain=self._translator.finished)
+        finally:
+            if on_close:
+                on_close()
+
+    def _chunks_of(self, data: bytes) -> list[AnyChunk]:
+        translator = self._translator
         chunks = translator.feed(self._lines(data))
         if not data and not translator.finished and not translator.error:
             translator.error = BackendError("The engine ended the answer in the middle.")
@@ -88,14 +124,6 @@ class EngineStream(Generic[AnyChunk]):
             self._flows = True
             self._body.flowing()
         return chunks
-
-    def close(self) -> None:
-        on_close, self.on_close = self.on_close, None
-        try:
-            self._body.close(drain=self._translator.finished)
-        finally:
-            if on_close:
-                on_close()
 
     def _lines(self, data: bytes) -> list[bytes]:
         try:

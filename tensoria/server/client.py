@@ -9,6 +9,7 @@ import gevent
 
 from tensoria.errors import ClientClosed, RequestEnded, TensoriaError
 from tensoria.server.heartbeats import Heartbeats
+from tensoria.server.pump import Pump, Step
 from tensoria.server.response import OneSendResponse
 
 
@@ -85,6 +86,14 @@ class SocketClient:
         """From now on, write a comment whenever nothing was written for so long."""
         if self._heartbeats is not None and self._response is not None:
             self._heartbeats.begin(self._response, seconds, comment)
+
+    def pump(self, source: int, step: Step) -> None:
+        """Write what `step` returns whenever a descriptor can be read, until it returns None.
+
+        Raises what `step` raises, RequestEnded, and ClientClosed when the client takes no more.
+        """
+        if self._response is not None:
+            Pump(self._response, step).run(source)
 
     def lend(self, work: Callable[[], None]) -> "Lent":
         """Begin some work beside the request; until it is done, `end` throws into it instead.

@@ -23,6 +23,18 @@ class Below:
         self._sock.close()
 
 
+class Polled(socket.socket):
+    """A socket that is not waited at: gevent's, as far as it is polled and cut."""
+
+    def __init__(self, plain: socket.socket) -> None:
+        super().__init__(fileno=plain.detach())
+        self.setblocking(False)
+
+    @property
+    def _sock(self) -> socket.socket:
+        return self
+
+
 Pair = tuple[Connection, socket.socket]
 
 
@@ -156,3 +168,43 @@ def test_who_is_woken_for_nothing_waits_on() -> None:
         connection = Connection(Waits(ours), Sweeper())  # type: ignore[arg-type]
 
         assert connection.receive(soon(5)) == b"a"
+
+
+@pytest.fixture
+def polled() -> Iterator[Pair]:
+    """A connection on a socket of gevent's, below which nothing waits."""
+    ours, theirs = socket.socketpair()
+    with Polled(ours) as sock, theirs:
+        yield Connection(sock, Sweeper()), theirs
+
+
+def test_a_poll_returns_what_has_come_and_waits_for_nothing(polled: Pair) -> None:
+    connection, theirs = polled
+    assert connection.source is not None
+    assert connection.poll() is None
+    theirs.sendall(b"ab")
+    assert connection.poll() == b"ab"
+    theirs.close()
+    assert connection.poll() == b""
+
+
+def test_a_poll_on_a_reset_connection_raises_it(polled: Pair) -> None:
+    connection, theirs = polled
+    connection.send(b"unread", soon(5))
+    theirs.close()
+
+    with pytest.raises(ConnectionResetError):
+        connection.poll()
+
+
+def test_what_is_late_for_a_poll_is_a_timeout(polled: Pair) -> None:
+    connection, _ = polled
+    connection.timed_out = True
+    connection.cut()
+
+    with pytest.raises(TimeoutError):
+        connection.poll()
+
+
+def test_what_cannot_be_polled_has_no_source(plain: Pair) -> None:
+    assert plain[0].source is None

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 from flask.testing import FlaskClient
+from gevent.monkey import is_module_patched
 
 from tests.expectations.checks import gateway
 from tests.fake_ollama import FakeOllama, close
@@ -16,6 +17,7 @@ from tests.faults.faults import SCRIPTED, SLOW
 from tests.faults.models import offer_models
 from tests.faults.outcomes import Outcome, Seen
 from tests.faults.process import EngineToKill
+from tests.faults.pumping import Pumping
 
 # Each is waited for in full by the cells of a fault that is told by time.
 HASTY = {"OLLAMA_TIMEOUT": "0.4", "STREAM_IDLE_TIMEOUT": "0.4"}
@@ -43,7 +45,11 @@ def service(engine: str, url: str, **variables: str) -> FlaskClient:
     """Return a client of a gateway in front of an engine of this kind."""
     if engine == "openai":
         variables |= {"ENGINE": "openai", "ENGINE_BASE_URL": url}
-    return gateway(_Address(url), **variables)  # type: ignore[arg-type]
+    client = gateway(_Address(url), **variables)  # type: ignore[arg-type]
+    if is_module_patched("socket"):
+        app = client.application
+        app.wsgi_app = Pumping(app.wsgi_app)  # type: ignore[method-assign]
+    return client
 
 
 class _Address:

@@ -1,4 +1,5 @@
-"""The matrix once more in the worker's world: gevent's sockets, threads that are greenlets."""
+"""The matrix once more in the worker's world: gevent's sockets, threads that are greenlets, and
+streams that are written from the hub."""
 
 import subprocess
 import sys
@@ -9,8 +10,11 @@ import pytest
 _RUN = """
 from gevent import monkey
 monkey.patch_all()
+import sys
 import pytest
-raise SystemExit(pytest.main(["-q", "--no-cov", "tests/faults/test_matrix.py", "-k", {cells!r}]))
+failed = pytest.main(["-q", "--no-cov", "tests/faults/test_matrix.py", "-k", {cells!r}])
+assert sys.modules["tests.faults.pumping"].PumpingClient.pumps
+raise SystemExit(failed)
 """
 # Streams of chats are what differs; an engine that is killed needs threads of the real kind.
 _CELLS = "chat-sse and not killed"
