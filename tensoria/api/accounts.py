@@ -3,13 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flask import g, request
-
 from tensoria.admission.callers import end_user
-from tensoria.admission.key import Key
 from tensoria.admission.usage import here
 from tensoria.api.record import record
-from tensoria.api.services import services
+from tensoria.api.services import key, services, this_request
 
 
 def open_account(asked: Mapping[str, Any]) -> str | None:
@@ -17,10 +14,11 @@ def open_account(asked: Mapping[str, Any]) -> str | None:
 
     Raises RateLimited. The record settles the account when the answer is over.
     """
-    key: Key | None = g.key
-    if key is None:
+    used = key()
+    if used is None:
         return None
-    user = end_user(request.headers, asked) if key.end_users else None
+    request = this_request()
+    user = end_user(request.headers, asked) if used.end_users else None
     aside = request.environ.get("tensoria.aside", here)
-    record().opens(services().accounts.open(key, user, aside))
+    record().opens(services().accounts.open(used, user, aside))
     return user

@@ -9,7 +9,7 @@ from flask import Flask, Response, g, request
 from tensoria.api.cors import Cors
 from tensoria.api.ids import new_id
 from tensoria.api.record import Record, record
-from tensoria.api.services import client, services
+from tensoria.api.services import client, services, this_request
 from tensoria.logs import request_id
 from tensoria.metrics.base import OTHER
 
@@ -55,15 +55,16 @@ def install(app: Flask, cors: Cors) -> None:
 
 def identify() -> None:
     """Take the client's X-Request-ID if it is harmless in a log line, else make one."""
-    asked = request.environ.get("HTTP_X_REQUEST_ID", "")
-    current = asked if _REQUEST_ID.fullmatch(asked) else new_id("req_")
+    asked = this_request()
+    named = asked.environ.get("HTTP_X_REQUEST_ID", "")
+    current = named if _REQUEST_ID.fullmatch(named) else new_id("req_")
     request_id.set(current)
     g.record = Record(
-        request.method,
-        request.path,
+        asked.method,
+        asked.path,
         current,
-        request.remote_addr,
-        endpoint=request.url_rule.rule if request.url_rule else OTHER,
+        asked.remote_addr,
+        endpoint=asked.url_rule.rule if asked.url_rule else OTHER,
         metrics=services().metrics,
     )
 

@@ -7,7 +7,7 @@ from flask import Response, request
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from tensoria.api.services import client, services
+from tensoria.api.services import client, services, this_request
 from tensoria.errors import InvalidRequest, UnsupportedMediaType
 
 
@@ -46,17 +46,18 @@ def _data() -> bytes:
 
 
 def _body() -> bytes:
-    length, most = request.content_length, services().settings.max_body_bytes
+    asked = this_request()
+    length, most = asked.content_length, services().settings.max_body_bytes
     if length is not None and length <= most:
         # What werkzeug's own stream guards against, all but an end too early, is ruled out.
         try:
-            data: bytes = request.environ["wsgi.input"].read(length)
+            data: bytes = asked.environ["wsgi.input"].read(length)
         except OSError:
             data = b""
         if len(data) < length:
             raise ClientDisconnected
         return data
-    data = request.get_data(cache=False)
+    data = asked.get_data(cache=False)
     # Of a body that does not tell its length werkzeug reads as much as is allowed, and then stops
     # without a word.
     if length is None and len(data) >= most:

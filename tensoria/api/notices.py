@@ -9,7 +9,7 @@ from flask import Response, g
 
 from tensoria.admission.callers import END_USER_FIELDS
 from tensoria.api.record import record
-from tensoria.api.services import backend, explains, is_on, strict
+from tensoria.api.services import backend, explains, is_on, key, strict
 from tensoria.logs import Fields
 from tensoria.schemas.base import Loaded
 from tensoria.schemas.support import narrow, table
@@ -46,7 +46,8 @@ def notices(schema: Any, loaded: Loaded[Any]) -> Notices:
     """Find what the engine in use ignores of a request; raises for what it cannot honour."""
     model = loaded.request.get("model")
     ignored = narrow(schema, loaded, lambda: backend().traits(model), strict=strict())
-    if g.key is not None and g.key.end_users:
+    used = key()
+    if used is not None and used.end_users:
         # Here they tell callers apart.
         heard = loaded.request.keys() & END_USER_FIELDS
         ignored = tuple(name for name in ignored if name not in heard)

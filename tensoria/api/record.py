@@ -5,9 +5,8 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-from flask import g
-
 from tensoria.admission.accounts import Account
+from tensoria.api.services import this_g
 from tensoria.errors import ClientClosed, TensoriaError
 from tensoria.logs import Fields, request_id
 from tensoria.metrics.base import OTHER, Metrics, NullMetrics
@@ -172,5 +171,5 @@ class Record:
 
 def record() -> Record:
     """Return the current request's record."""
-    current: Record = g.record
+    current: Record = this_g().record
     return current

@@ -3,9 +3,10 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
-from flask import current_app, g, request
+from flask import Flask, Request, current_app, g, request
+from werkzeug.local import LocalProxy
 
 from tensoria.admission.accounts import Accounts
 from tensoria.admission.callers import Callers
@@ -136,17 +137,30 @@ class _InThread:
 _UNWATCHED = UnwatchedClient()
 
 
+# Flask's proxies look their object up for each attribute. These return it:
+# flask.palletsprojects.com/en/stable/reqcontext/#notes-on-proxies.
+this_request: Callable[[], Request] = cast("LocalProxy[Request]", request)._get_current_object
+_this_app: Callable[[], Flask] = cast("LocalProxy[Flask]", current_app)._get_current_object
+this_g: Callable[[], Any] = cast("LocalProxy[Any]", g)._get_current_object
+
+
 def services() -> Services:
     """Return the current app's services."""
-    return cast("Services", current_app.extensions["tensoria"])
+    return cast("Services", _this_app().extensions["tensoria"])
+
+
+def key() -> Key | None:
+    """Return what is known of the request's key, None where none is needed."""
+    found: Key | None = this_g().key
+    return found
 
 
 def backend() -> Backend:
     """Return the engine with the models that the request's key may use."""
-    key: Key | None = g.key
-    if key is None or key.models is None:
+    used = key()
+    if used is None or used.models is None:
         return services().backend
-    return AllowedModels(services().backend, key.models)
+    return AllowedModels(services().backend, used.models)
 
 
 def is_on(header: str, default: bool = False) -> bool:
@@ -155,7 +169,7 @@ def is_on(header: str, default: bool = False) -> bool:
     `header` is its name in environ: a look-up through werkzeug's headers costs five times as much,
     and each request has several.
     """
-    asked = request.environ.get(header, "").strip()
+    asked = this_request().environ.get(header, "").strip()
     return asked != "0" if asked else default
 
 
@@ -176,4 +190,4 @@ def engine() -> Backend:
 
 def client() -> Client:
     """Return the current request's client."""
-    return cast("Client", request.environ.get("tensoria.client", _UNWATCHED))
+    return cast("Client", this_request().environ.get("tensoria.client", _UNWATCHED))

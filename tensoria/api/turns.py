@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from flask import g, request
+from flask import g
 
 from tensoria.admission.tickets import Ticket
 from tensoria.api.accounts import open_account
 from tensoria.api.record import record
-from tensoria.api.services import backend, client, engine, explains, services
+from tensoria.api.services import backend, client, engine, explains, key, services, this_request
 from tensoria.backends.base import AnswerId, Backend, Explained
 
 Opened = TypeVar("Opened")
@@ -59,9 +59,10 @@ def enter(open_answer: Open[Any], asked: Mapping[str, Any], *, embeds: bool = Fa
 
 
 def _caller(end_user: str | None) -> str:
-    forwarded = request.environ.get("HTTP_X_FORWARDED_FOR", "")
-    name = g.key and g.key.name
-    return services().callers.name(name, request.remote_addr, forwarded, end_user=end_user)
+    asked, used = this_request(), key()
+    forwarded = asked.environ.get("HTTP_X_FORWARDED_FOR", "")
+    name = None if used is None else used.name
+    return services().callers.name(name, asked.remote_addr, forwarded, end_user=end_user)
 
 
 def _turns(asked: Mapping[str, Any]) -> int:
