@@ -78,7 +78,8 @@ class Address:
         sock = socket.socket(family, kind, protocol)
         try:
             sock.settimeout(max(0.001, connected_by - time.monotonic()))
-            sock.connect(address)
+            if not _connect_at_once(sock, address):
+                sock.connect(address)
             # A request leaves in one piece, and must not wait for the acknowledgement of another.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.settimeout(max(0.001, by - time.monotonic()))
@@ -120,3 +121,16 @@ class Address:
         context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
         context.set_alpn_protocols(["http/1.1"])
         return context
+
+
+def _connect_at_once(sock: Any, address: Any) -> bool:
+    """Try to connect a socket of gevent's without waiting.
+
+    To this machine that is done at once. gevent waits for it, and comes back when the loop has been
+    round: behind the chunks of all streams.
+    """
+    below = getattr(sock, "_sock", None)
+    return below is not None and bool(
+        # The first begins it, and the second tells what has become of it.
+        below.connect_ex(address) == 0 or below.connect_ex(address) == 0
+    )

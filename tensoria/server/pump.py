@@ -17,6 +17,9 @@ from tensoria.server.response import OneSendResponse
 Step = Callable[[], bytes | None]
 
 _READ = 1
+# Of what is ready at a time, first what is not a stream's next chunk: requests that begin, and the
+# first words of their answers. libev's priorities go from -2 to 2.
+_BEHIND_OTHERS = -1
 
 
 class Pump:
@@ -38,7 +41,7 @@ class Pump:
 
         A client that takes nothing more is ClientClosed.
         """
-        watcher = get_hub().loop.io(source, _READ)
+        watcher = get_hub().loop.io(source, _READ, priority=_BEHIND_OTHERS)
         try:
             watcher.start(self._stirred)
             self._waiter.get()

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 import requests
+from gevent import socket as gevent_socket
 
 from tensoria.backends import address as module
-from tensoria.backends.address import Address, Unreached
+from tensoria.backends.address import Address, Unreached, _connect_at_once
 from tensoria.backends.limits import Limits
 from tensoria.backends.transport import Transport
 from tensoria.errors import BackendError, BackendTimeout, BackendUnavailable
@@ -263,3 +264,29 @@ def test_no_tls_where_it_is_expected_is_an_engine_that_cannot_be_reached(
     thread.join(5)
 
     assert caught.value.status == 503
+
+
+def test_a_connection_to_this_machine_waits_for_no_turn_of_the_loop() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sock = gevent_socket.socket()
+        with sock:
+            assert _connect_at_once(sock, listener.getsockname())
+            sock._sock.send(b"a")
+            accepted, _ = listener.accept()
+            with accepted:
+                assert accepted.recv(10) == b"a"
+
+
+def test_what_is_not_connected_at_once_is_left_to_gevent() -> None:
+    """Of an address that nobody listens on gevent tells the error."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        nowhere = listener.getsockname()
+    with gevent_socket.socket() as sock:
+        assert not _connect_at_once(sock, nowhere)
+        with pytest.raises(ConnectionRefusedError):
+            sock.connect(nowhere)
+
+
+def test_a_socket_of_the_standard_library_connects_as_ever() -> None:
+    with socket.socket() as sock:
+        assert not _connect_at_once(sock, ("127.0.0.1", 1))
