@@ -28,6 +28,7 @@ from tensoria.api import (
     health,
     hooks,
     models,
+    responses,
 )
 from tensoria.api import metrics as metrics_view
 from tensoria.api.cors import Cors
@@ -99,7 +100,9 @@ def create_app(
     )
     hooks.install(app, Cors(settings.cors_origins))
     error_handlers.install(app)
-    for blueprint in (chat.bp, completions.bp, embeddings.bp, models.bp, compat.bp, health.bp):
+    for blueprint in (chat.bp, completions.bp, embeddings.bp, responses.bp):
+        app.register_blueprint(blueprint)
+    for blueprint in (models.bp, compat.bp, health.bp):
         app.register_blueprint(blueprint)
     if not (settings.api_keys or settings.api_keys_file):
         app.register_blueprint(docs.bp)

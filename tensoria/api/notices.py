@@ -1,6 +1,6 @@
 """What was not honoured exactly as asked, told in headers."""
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -25,13 +25,15 @@ class Notices:
 
     ignored: tuple[str, ...] = ()
     verbose: bool = False
+    # What an endpoint that is translated to a chat calls the fields that were adjusted.
+    names: Callable[[str], str] = str
 
     def tell(self, response: Response, adjusted: Mapping[str, str], timings: Timings) -> None:
         """Set the headers, and note for the log line what was adjusted."""
         if self.ignored:
             response.headers["X-Tensoria-Ignored"] = to_header(self.ignored)
         if adjusted:
-            changes = to_changes(adjusted)
+            changes = to_changes(self._named(adjusted))
             response.headers["X-Tensoria-Adjusted"] = changes
             record().fields["adjusted"] = changes
         if timings:
@@ -39,7 +41,10 @@ class Notices:
 
     def member(self, adjusted: Mapping[str, str], timings: Timings) -> dict[str, Any]:
         """Return the answer's member `tensoria`, which X-Tensoria-Verbose asks for."""
-        return {"ignored": self.ignored, "adjusted": adjusted, "timings": timings}
+        return {"ignored": self.ignored, "adjusted": self._named(adjusted), "timings": timings}
+
+    def _named(self, adjusted: Mapping[str, str]) -> dict[str, str]:
+        return {self.names(name): value for name, value in adjusted.items()}
 
 
 def notices(schema: Any, loaded: Loaded[Any]) -> Notices:

@@ -20,7 +20,6 @@ _NOT_SERVED = frozenset(
         "messages",
         "moderations",
         "realtime",
-        "responses",
         "threads",
         "uploads",
         "vector_stores",
@@ -58,6 +57,6 @@ def describe_missing(path: str, base_url: str) -> str:
         return f"{shown} has /v1 twice: use the base URL {base_url}, to which clients add the rest."
     if parts[0] == "v1" and len(parts) > 1 and parts[1] in _NOT_SERVED:
         return f"/v1/{parts[1]} is an endpoint of OpenAI's API that this service does not serve."
-    if parts[0] in _NOT_SERVED | {"chat", "completions", "embeddings", "models"}:
+    if parts[0] in _NOT_SERVED | {"chat", "completions", "embeddings", "models", "responses"}:
         return f"{shown} lacks /v1: use the base URL {base_url}."
     return f"{shown} does not exist here. The API lies under /v1."

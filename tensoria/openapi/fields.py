@@ -8,7 +8,7 @@ from typing import Any
 
 from marshmallow import fields
 
-from tensoria.openapi import chat_messages, tools
+from tensoria.openapi import chat_messages, response_items, response_options, tools
 from tensoria.schemas.base import MAX_NAME, Flag, ModelName, Number, Taken, Text, Whole
 from tensoria.schemas.chat import MAX_STOPS, Stop, StreamOptionsField, TokenLimit
 from tensoria.schemas.chat_messages import Messages
@@ -24,6 +24,16 @@ from tensoria.schemas.reasoning import (
     ThinkingOff,
 )
 from tensoria.schemas.response_format import ResponseFormatField
+from tensoria.schemas.response_items import Items
+from tensoria.schemas.response_options import (
+    ConversationField,
+    Include,
+    MetadataField,
+    Obfuscation,
+    ReasoningOptionsField,
+    TextField,
+)
+from tensoria.schemas.response_tools import ResponseToolChoice, ResponseTools
 from tensoria.schemas.sampling import MOST_BIAS, LogitBias
 from tensoria.schemas.support import Support
 from tensoria.schemas.tools import ToolChoice, Tools
@@ -203,6 +213,21 @@ def _(_field: ToolChoice) -> Shape:
 @to_shape.register
 def _(_field: ResponseFormatField) -> Shape:
     return tools.RESPONSE_FORMAT
+
+
+_OF_RESPONSES: dict[type[fields.Field[Any]], Shape] = {
+    ConversationField: response_options.CONVERSATION,
+    Include: response_options.INCLUDE,
+    Items: response_items.INPUT,
+    MetadataField: response_options.METADATA,
+    Obfuscation: response_options.STREAM_OPTIONS,
+    ReasoningOptionsField: response_options.REASONING,
+    ResponseToolChoice: response_items.RESPONSE_CHOICE,
+    ResponseTools: response_items.RESPONSE_TOOLS,
+    TextField: response_items.TEXT,
+}
+for _class, _shape in _OF_RESPONSES.items():
+    to_shape.register(_class, lambda _, shape=_shape: shape)
 
 
 def _one_or_many(most: int, *, at_least: int) -> Shape:

@@ -11,11 +11,16 @@ from tensoria.schemas.endpoints import ENDPOINTS
 from tensoria.wire.completions import TextChunk, TextCompletion
 from tensoria.wire.errors import Envelope
 from tensoria.wire.openai import Chunk, Completion, EmbeddingList, Model, ModelList
+from tensoria.wire.responses import Response, ResponseEvent
 
 _STREAM = (
     "Each event's `data` is one chunk, the last one the text `[DONE]`. After 200 a failure is an "
     "event that holds the error's envelope, and nothing follows it. Lines that begin with a colon "
     "are only there to keep the connection alive."
+)
+_EVENTS = (
+    "OpenAI's events of a response, numbered from 0. The last one is response.completed, "
+    "response.incomplete or response.failed, and holds the whole response."
 )
 _LINES = "The same chunks, one a line, without `[DONE]`."
 _JSON = "application/json"
@@ -30,6 +35,7 @@ _EXAMPLES: dict[str, Any] = {
     },
     "/v1/completions": {"prompt": "The sky is", "max_tokens": 50},
     "/v1/embeddings": {"input": ["The sky is blue."], "model": "all-minilm"},
+    "/v1/responses": {"input": "What is the capital of France?"},
 }
 
 
@@ -46,6 +52,7 @@ def _add_answering(spec: APISpec, known: frozenset[int]) -> None:
         ("/v1/chat/completions", "create_chat_completion", "Answer a chat", Completion, Chunk),
         ("/v1/completions", "create_completion", "Continue a text", TextCompletion, TextChunk),
         ("/v1/embeddings", "create_embedding", "Embed texts", EmbeddingList, None),
+        ("/v1/responses", "create_response", "Answer items with items", Response, ResponseEvent),
     )
     for path, name, summary, answer, chunk in whole:
         asked = ENDPOINTS[path].__name__.replace("Schema", "Request")
@@ -74,6 +81,8 @@ def _content(spec: APISpec, answer: type, chunk: type | None) -> dict[str, Any]:
     whole = {"schema": {"anyOf": [to_reference(spec, answer), explained]}}
     if chunk is None:
         return {_JSON: whole}
+    if chunk is ResponseEvent:
+        return _content_of_events(spec, whole)
     data = {"anyOf": [to_reference(spec, chunk), to_reference(spec, Envelope)]}
     # OpenAPI 3.1 has no word for the events of a stream; 3.2 describes one of them so.
     text = {"type": "string", "contentMediaType": _JSON, "contentSchema": data}
@@ -83,6 +92,22 @@ def _content(spec: APISpec, answer: type, chunk: type | None) -> dict[str, Any]:
         _JSON: whole,
         "text/event-stream": {"schema": {**event, "description": _STREAM}},
         "application/x-ndjson": {"schema": {**data, "description": _LINES}},
+    }
+
+
+def _content_of_events(spec: APISpec, whole: dict[str, Any]) -> dict[str, Any]:
+    data = to_reference(spec, ResponseEvent)
+    text = {"type": "string", "contentMediaType": _JSON, "contentSchema": data}
+    event = {
+        "type": "object",
+        "required": ["event", "data"],
+        "properties": {"event": {"type": "string"}, "data": text},
+        "description": _EVENTS,
+    }
+    return {
+        _JSON: whole,
+        "text/event-stream": {"schema": event},
+        "application/x-ndjson": {"schema": {**data, "description": "The same events, one a line."}},
     }
 
 

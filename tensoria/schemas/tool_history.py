@@ -168,11 +168,11 @@ def _of_function(id_: str, function: object) -> ToolCall:
     name = function.get("name")
     if not isinstance(name, str) or not name:
         raise ValidationError({"name": ["expected a string that is not empty."]})
-    arguments = _arguments(function.get("arguments"))
+    arguments = checked_arguments(function.get("arguments"))
     return {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
-def _arguments(value: object) -> str:
+def checked_arguments(value: object) -> str:
     """Return the arguments as a string that holds a JSON object."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return "{}"

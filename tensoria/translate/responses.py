@@ -17,8 +17,8 @@ from tensoria.wire.tools import Tool
 # Members of the request that a chat has by the same name.
 _SAME = (
     *("frequency_penalty", "keep_alive", "min_p", "model", "options", "parallel_tool_calls"),
-    *("presence_penalty", "repeat_penalty", "seed", "stop", "temperature", "tool_choice", "tools"),
-    *("top_k", "top_p", "user"),
+    *("presence_penalty", "repeat_penalty", "safety_identifier", "seed", "stop", "temperature"),
+    *("tool_choice", "tools", "top_k", "top_p", "user"),
     *sorted(SPELLINGS - {"reasoning", "reasoning_effort"}),
 )
 # What is echoed as it came, and what it is where nothing came.
@@ -73,16 +73,10 @@ def to_chat(request: ResponseRequest, items: Iterable[Item]) -> ChatRequest:
     return cast("ChatRequest", chat)
 
 
-def to_echo(request: ResponseRequest, raw: dict[str, Any]) -> Echo:
-    """Return what the answer repeats of a checked request whose tools are not settled yet.
-
-    `raw` is the body as it came, for what has no effect and is repeated all the same.
-    """
-    asked = {**raw, **request}
-    echo: Any = {
-        name: default if asked.get(name) is None else asked[name]
-        for name, default in _ECHOED.items()
-    }
+def to_echo(request: ResponseRequest) -> Echo:
+    """Return what the answer repeats of a checked request whose tools are not settled yet."""
+    asked = cast("dict[str, Any]", request)
+    echo: Any = {name: asked.get(name, default) for name, default in _ECHOED.items()}
     if echo["max_output_tokens"] == -1:
         echo["max_output_tokens"] = None
     reasoning = request.get("reasoning", {})

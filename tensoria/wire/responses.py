@@ -132,3 +132,10 @@ class Response(Echo):
     truncation: Literal["auto", "disabled"]
     usage: ResponseUsage | None
     conversation: NotRequired[dict[str, str]]
+
+
+class ResponseEvent(TypedDict):
+    """What every event of a stream has; the other members depend on its type."""
+
+    type: str
+    sequence_number: int

@@ -64,7 +64,6 @@ def test_a_hint_survives_an_odd_host(client: FlaskClient, host: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "responses",
         "files",
         "images",
         "audio",

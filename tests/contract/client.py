@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.contract.embeddings import with_numbers
+from tests.contract.response_streams import check_response_stream
 from tests.contract.schemas import check
 from tests.contract.streams import check_stream
 
@@ -22,6 +23,7 @@ _KINDS = (
     ("POST", re.compile(r"/v1/chat/completions"), "chat.response"),
     ("POST", re.compile(r"/v1/completions"), "completion.response"),
     ("POST", re.compile(r"/v1/embeddings"), "embedding.response"),
+    ("POST", re.compile(r"/v1/responses"), "response"),
     ("GET", re.compile(r"/v1/models"), "models.response"),
     ("GET", re.compile(r"/v1/models/.+"), "model"),
 )
@@ -47,7 +49,7 @@ class ContractClient(FlaskClient):
                 ndjson=_STREAMS[response.mimetype],
                 include_usage=include_usage,
                 choices=choices,
-                text=_kind(response.request.method, response.request.path) == "completion.response",
+                kind=_kind(response.request.method, response.request.path),
             )
         else:
             check_answer(response)
@@ -113,7 +115,7 @@ class _Judged:
         ndjson: bool,
         include_usage: bool | None,
         choices: int | None,
-        text: bool,
+        kind: str | None,
     ) -> None:
         self._body = body
         self._parts = iter(body)
@@ -121,7 +123,7 @@ class _Judged:
         self._ndjson = ndjson
         self._include_usage = include_usage
         self._choices = choices
-        self._text = text
+        self._kind = kind
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -130,16 +132,22 @@ class _Judged:
         try:
             part = next(self._parts)
         except StopIteration:
-            check_stream(
-                bytes(self._read),
-                ndjson=self._ndjson,
-                include_usage=self._include_usage,
-                text=self._text,
-                choices=self._choices,
-            )
+            self._check()
             raise
         self._read += part
         return part
+
+    def _check(self) -> None:
+        if self._kind == "response":
+            check_response_stream(bytes(self._read), ndjson=self._ndjson)
+            return
+        check_stream(
+            bytes(self._read),
+            ndjson=self._ndjson,
+            include_usage=self._include_usage,
+            text=self._kind == "completion.response",
+            choices=self._choices,
+        )
 
     def close(self) -> None:
         close = getattr(self._body, "close", None)

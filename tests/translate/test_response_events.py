@@ -55,7 +55,7 @@ def last(reason: FinishReason = "stop") -> list[Chunk]:
 
 def to_events(**options: bool) -> ToEvents:
     request: Any = {"input": [], "model": "smollm2"}
-    request["echo"] = to_echo(request, {})
+    request["echo"] = to_echo(request)
     begun = to_response(request, ID, 7, model="smollm2", truncates=False)
     return ToEvents(ResponseFrame(begun, lambda: 9, **options))
 
