@@ -32,17 +32,26 @@ from tests.fake_ollama import (
 )
 
 CHAT, TEXT, EMBED = "/v1/chat/completions", "/v1/completions", "/v1/embeddings"
-OLLAMA_PATHS = {CHAT: "/api/chat", TEXT: "/api/generate", EMBED: "/api/embed"}
+RESPONSES = "/v1/responses"
+OLLAMA_PATHS = {
+    CHAT: "/api/chat",
+    TEXT: "/api/generate",
+    EMBED: "/api/embed",
+    RESPONSES: "/api/chat",
+}
 KINDS = ("ollama", "llamacpp", "openai")
 CAPABLE = ("completion", "tools", "thinking", "vision", "insert", "embedding")
 
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+FLAT_TOOLS = [{"type": "function", "name": "f", "parameters": {"type": "object"}}]
+OF_CHATS_ALONE = frozenset({"logit_bias", "max_completion_tokens", "max_tokens", "n"})
 NAMED = {"type": "function", "function": {"name": "f"}}
 CALL = '{"name": "f", "arguments": {}}'
 BASE: dict[str, dict[str, Any]] = {
     CHAT: {"model": "m", "messages": [{"role": "user", "content": "Hi"}]},
     TEXT: {"model": "m", "prompt": "Hi"},
     EMBED: {"model": "e", "input": "Hi"},
+    RESPONSES: {"model": "m", "input": "Hi"},
 }
 
 
@@ -96,8 +105,15 @@ def has_usage(events: list[Any]) -> bool:
     return any(each != "[DONE]" and bool(each.get("usage")) for each in events)
 
 
+def is_over(event: Any) -> bool:
+    return isinstance(event, dict) and event.get("type") == "response.completed"
+
+
 # Of two answers the second index is told; of one there is none.
 TWO = Seen(lambda answer: [choice["index"] for choice in answer["choices"]] == [0, 1])
+ONE_CALL_ITEM = Seen(
+    lambda answer: [item["type"] for item in answer["output"]] == ["function_call"]
+)
 ONE_CALL = Seen(lambda answer: len(answer["choices"][0]["message"]["tool_calls"]) == 1)
 
 SAMPLING = {
@@ -132,6 +148,34 @@ STREAMS = {
     "stream": everywhere(True, Seen(lambda told: isinstance(told, list) and told[-1] == "[DONE]")),
     "stream_options": everywhere({"include_usage": True}, Seen(has_usage), beside={"stream": True}),
 }
+THINKING = {
+    "reasoning_effort": Row(
+        "low",
+        ollama=Sent("think", "low"),
+        llamacpp=Sent("chat_template_kwargs.reasoning_effort", "low"),
+        openai=Sent("reasoning_effort", "low"),
+    ),
+    "reasoning": Row(
+        {"effort": "low"},
+        ollama=Sent("think", "low"),
+        llamacpp=Sent("chat_template_kwargs.reasoning_effort", "low"),
+        openai=Sent("reasoning_effort", "low"),
+    ),
+    "think": Row(
+        "low",
+        ollama=Sent("think", "low"),
+        llamacpp=Sent("chat_template_kwargs.reasoning_effort", "low"),
+        openai=Sent("reasoning_effort", "low"),
+    ),
+    "enable_thinking": alike(
+        False, Sent("think", False), Sent("chat_template_kwargs.enable_thinking", False)
+    ),
+    "chat_template_kwargs": alike(
+        {"enable_thinking": False},
+        Sent("think", False),
+        Sent("chat_template_kwargs.enable_thinking", False),
+    ),
+}
 ROWS: dict[str, dict[str, Row]] = {
     CHAT: {
         **COMMON,
@@ -163,32 +207,7 @@ ROWS: dict[str, dict[str, Row]] = {
         ),
         "logprobs": everywhere(True, Sent("logprobs", True)),
         "top_logprobs": everywhere(3, Sent("top_logprobs", 3), beside={"logprobs": True}),
-        "reasoning_effort": Row(
-            "low",
-            ollama=Sent("think", "low"),
-            llamacpp=Sent("chat_template_kwargs.reasoning_effort", "low"),
-            openai=Sent("reasoning_effort", "low"),
-        ),
-        "reasoning": Row(
-            {"effort": "low"},
-            ollama=Sent("think", "low"),
-            llamacpp=Sent("chat_template_kwargs.reasoning_effort", "low"),
-            openai=Sent("reasoning_effort", "low"),
-        ),
-        "think": Row(
-            "low",
-            ollama=Sent("think", "low"),
-            llamacpp=Sent("chat_template_kwargs.reasoning_effort", "low"),
-            openai=Sent("reasoning_effort", "low"),
-        ),
-        "enable_thinking": alike(
-            False, Sent("think", False), Sent("chat_template_kwargs.enable_thinking", False)
-        ),
-        "chat_template_kwargs": alike(
-            {"enable_thinking": False},
-            Sent("think", False),
-            Sent("chat_template_kwargs.enable_thinking", False),
-        ),
+        **THINKING,
         "metadata": Row({"a": "b"}),
         "moderation": Row({"model": "x"}),
         "prediction": Row({"type": "content", "content": "x"}),
@@ -225,6 +244,59 @@ ROWS: dict[str, dict[str, Row]] = {
             "base64", Seen(lambda told: isinstance(told["data"][0]["embedding"], str))
         ),
         "options": Row({"temperature": 1}),
+    },
+    RESPONSES: {
+        **COMMON,
+        **{name: row for name, row in SAMPLING.items() if name not in OF_CHATS_ALONE},
+        "max_output_tokens": limit(),
+        "stream": everywhere(True, Seen(lambda told: isinstance(told, list) and is_over(told[-1]))),
+        "input": everywhere("Marker", Sent("messages.0.content", "Marker")),
+        "instructions": everywhere("Marker", Sent("messages.0.content", "Marker")),
+        "text": alike(
+            {"format": {"type": "json_object"}},
+            Sent("format", "json"),
+            Sent("response_format", {"type": "json_object"}),
+        ),
+        "tools": everywhere(FLAT_TOOLS, Sent("tools.0.function.name", "f")),
+        "tool_choice": Row(
+            {"type": "function", "name": "f"},
+            ollama=Sent("format.properties.name.const", "f"),
+            llamacpp=Sent("response_format.json_schema.schema.properties.name.const", "f"),
+            openai=Sent("tool_choice", NAMED),
+            beside={"tools": FLAT_TOOLS},
+        ),
+        "parallel_tool_calls": Row(
+            False,
+            ollama=ONE_CALL_ITEM,
+            llamacpp=ONE_CALL_ITEM,
+            openai=Sent("parallel_tool_calls", False),
+            beside={"tools": FLAT_TOOLS},
+            says=f"[{CALL}, {CALL}]",
+        ),
+        "include": everywhere(["message.output_text.logprobs"], Sent("logprobs", True)),
+        "top_logprobs": everywhere(
+            3, Sent("top_logprobs", 3), beside={"include": ["message.output_text.logprobs"]}
+        ),
+        "metadata": everywhere({"a": "b"}, Seen(lambda told: told["metadata"] == {"a": "b"})),
+        "reasoning": THINKING["reasoning"],
+        "think": THINKING["think"],
+        "enable_thinking": THINKING["enable_thinking"],
+        "chat_template_kwargs": THINKING["chat_template_kwargs"],
+        "background": Row(True),
+        "conversation": Row("conv_1"),
+        "previous_response_id": Row("resp_1"),
+        "prompt": Row({"id": "pmpt_1"}),
+        "context_management": Row([{"type": "compaction"}]),
+        "max_tool_calls": Row(3),
+        "moderation": Row({"model": "x"}),
+        "prompt_cache_key": Row("k"),
+        "prompt_cache_options": Row({"a": 1}),
+        "prompt_cache_retention": Row("24h"),
+        "safety_identifier": Row("s"),
+        "service_tier": Row("flex"),
+        "store": Row(True),
+        "stream_options": Row({"include_obfuscation": True}),
+        "truncation": Row("auto"),
     },
 }
 CASES = [
@@ -287,7 +359,7 @@ class Engine:
             _speak_ollama(fake, says)
         else:
             settings = {"ENGINE": "openai", "ENGINE_BASE_URL": f"{fake.url}/v1"}
-            self._upstream = path
+            self._upstream = CHAT if path == RESPONSES else path
             _speak_openai(fake, says, "llamacpp" if kind == "llamacpp" else "vllm")
         app = make_app(**settings)
         # The contract knows the answers to valid requests alone, and some here are not.
@@ -310,7 +382,8 @@ def shows(proof: Sent | Seen | None, engine: Engine, response: TestResponse) -> 
         return found_at(engine.sent()[-1], proof.where) == proof.value
     if response.mimetype != "text/event-stream":
         return proof.holds(response.json)
-    data = [block.removeprefix("data: ") for block in response.text.split("\n\n") if block]
+    # Events of a response have a line with their name before the data.
+    data = [block.rpartition("data: ")[2] for block in response.text.split("\n\n") if block]
     return proof.holds([each if each == "[DONE]" else orjson.loads(each) for each in data])
 
 

@@ -111,8 +111,6 @@ def _flat(messages: Any) -> Any:
     """Return an error's messages without the levels that are a chat's alone."""
     if not isinstance(messages, dict):
         return messages
-    if len(messages) == 1:
-        ((key, below),) = messages.items()
-        if key in _LEVELS:
-            return _flat(below)
-    return {key: _flat(below) for key, below in messages.items()}
+    # One error is told at a time.
+    key, below = next(iter(messages.items()))
+    return _flat(below) if key in _LEVELS else {key: _flat(below)}
