@@ -14,7 +14,7 @@ from tensoria.api.response_encoding import ResponseEncoding, WholeResponse
 from tensoria.api.services import backend, services
 from tensoria.api.streaming import stream_answer, whole_answer
 from tensoria.api.turns import in_turn
-from tensoria.backends.base import AnswerId
+from tensoria.backends.base import AnswerId, Explained
 from tensoria.errors import TensoriaError
 from tensoria.schemas import responses as schema
 from tensoria.schemas.base import Loaded
@@ -36,6 +36,9 @@ def create_response() -> Response:
         return _answer(schema.load(json_body()))
     except TensoriaError as error:
         reword(error)
+        raise
+    except Explained as explained:
+        explained.adjusted = {to_name(name): told for name, told in explained.adjusted.items()}
         raise
 
 

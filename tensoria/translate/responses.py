@@ -42,6 +42,7 @@ _NAMES = {
     "max_completion_tokens": "max_output_tokens",
     "max_tokens": "max_output_tokens",
     "messages": "input",
+    "messages.tool_call_id": "input.call_id",
     "reasoning_effort": "reasoning.effort",
     "response_format": "text.format",
     "tool_choice.allowed_tools.tools": "tool_choice.tools",
@@ -135,8 +136,6 @@ def to_name(field: str) -> str:
     if field.startswith("messages["):
         # Which item it was is not known here: one message may be several, and some are recalled.
         return "input"
-    if field.startswith("messages."):
-        return f"input.{field.removeprefix('messages.')}"
     return _NAMES.get(field, field)
 
 
