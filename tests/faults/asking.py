@@ -6,6 +6,7 @@ import orjson
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tests.contract.response_streams import check_response_stream
 from tests.fake_ollama.lines import MODEL
 from tests.faults.outcomes import Answered, Broken, Outcome, Refused
 
@@ -14,6 +15,7 @@ _BODIES: dict[str, dict[str, Any]] = {
     "chat": {"messages": [{"role": "user", "content": "hi"}]},
     "completions": {"prompt": "hi"},
     "embeddings": {"input": "hi"},
+    "responses": {"input": "hi"},
 }
 _PATHS = {"chat": "/v1/chat/completions"}
 _DONE = "[DONE]"
@@ -35,6 +37,8 @@ def ask(client: FlaskClient, endpoint: str, form: str) -> Outcome:
         return _refused(response)
     if form == "whole":
         return Answered(_text_of(orjson.loads(data)))
+    if endpoint == "responses":
+        return _responded(check_response_stream(data, ndjson=form == "ndjson"))
     return _streamed(_ndjson(data) if form == "ndjson" else _sse(data), sse=form == "sse")
 
 
@@ -43,6 +47,8 @@ def _refused(response: TestResponse) -> Refused:
 
 
 def _text_of(answer: dict[str, Any]) -> str:
+    if "output" in answer:
+        return _said(answer)
     if "choices" not in answer:
         return str(answer["data"][0]["embedding"])
     choice = answer["choices"][0]
@@ -54,6 +60,20 @@ def _sse(data: bytes) -> list[Any]:
     assert rest == b"", f"a stream ends within an event: {rest!r}"
     told = [event.removeprefix(b"data: ") for event in events]
     return [_DONE if one == _DONE.encode() else orjson.loads(one) for one in told]
+
+
+def _responded(events: list[dict[str, Any]]) -> Answered | Broken:
+    response = events[-1]["response"]
+    deltas = [event["delta"] for event in events if "delta" in event]
+    assert "".join(deltas) == _said(response)
+    if response["status"] == "failed":
+        return Broken(_said(response), response["error"]["code"])
+    assert response["status"] == "completed"
+    return Answered(_said(response))
+
+
+def _said(response: dict[str, Any]) -> str:
+    return "".join(item["content"][0]["text"] for item in response["output"])
 
 
 def _ndjson(data: bytes) -> list[Any]:

@@ -1,6 +1,7 @@
 """The table: what becomes of each fault, written by hand from the design (sections 1, 3 and 5).
 
-A row holds for both framings of a stream, for chats and completions, and for either engine.
+A row holds for both framings of a stream, for chats, completions and responses, and for either
+engine.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from tests.faults.outcomes import Answered, Broken, Outcome, Refused, Seen
 HELLO = Answered("Hello")
 VECTOR = Answered("[1.0, 0.5]")
 ONCE, TWICE, LEFT, NEVER = Seen(1), Seen(2), Seen(1, left=True), Seen(0)
+# A response's own error has one of a few codes; what happened is in its words.
+IN_A_RESPONSE = "server_error"
 DEAD = "what it saw died with it"
 
 
@@ -29,7 +32,11 @@ class Row:
         """Return what the client gets in one cell."""
         if endpoint == "embeddings":
             return self.embedded
-        return self.whole if form == "whole" else self.streamed
+        if form == "whole":
+            return self.whole
+        if endpoint == "responses" and isinstance(self.streamed, Broken):
+            return Broken(self.streamed.text, IN_A_RESPONSE)
+        return self.streamed
 
     def seen_at(self, endpoint: str) -> Seen | str:
         """Return what the engine saw in one cell."""

@@ -9,9 +9,10 @@ _HEAD = """\
 # What becomes of an engine's faults
 
 This page is rendered from the table that the tests work by (`tests/faults/`). Every row is brought
-about with real sockets and processes: for chats and text completions as server-sent events, as
-NDJSON and whole, and for embeddings; with an Ollama (`ENGINE=ollama`) and with an engine that
-speaks OpenAI's API (`ENGINE=openai`). A row holds for all of them.
+about with real sockets and processes: for chats, text completions and responses as server-sent
+events, as NDJSON and whole, and for embeddings; with an Ollama (`ENGINE=ollama`) and with an engine
+that speaks OpenAI's API (`ENGINE=openai`). A row holds for all of them, but that in a response the
+error event is `response.failed`, whose code is `server_error`, and whose items are those that came.
 
 After each fault the same service gets the same request once more, from an engine that is well, and
 answers it rightly; no connection and no thread of the fault is left. A stream ends in exactly one
