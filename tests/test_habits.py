@@ -15,7 +15,7 @@ What `expect` may say; all but `status` may be absent, and is then not looked at
 | `adjusted` | the same of X-Tensoria-Adjusted |
 | `stream` | whether the answer is an event stream, which then ends in `[DONE]` |
 | `model` | the name that the answer tells |
-| `finish_reason` | of the first choice; in a stream just one chunk has it |
+| `finish_reason` | of the first choice, one in a stream; of a response its status |
 | `message` | part of the first choice: `content`, `tool_calls`, `reasoning_content`, or `text` |
 | `usage` | whether the answer tells the tokens |
 | `engine` | part of the last body that the engine was sent for it |
@@ -38,6 +38,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from tests.contract.embeddings import numbers
+from tests.contract.response_streams import check_response_stream
 from tests.fake_ollama import (
     FakeOllama,
     answer_json,
@@ -70,6 +71,7 @@ ENGINE_PATHS = {
     "/v1/chat/completions": "/api/chat",
     "/v1/completions": "/api/generate",
     "/v1/embeddings": "/api/embed",
+    "/v1/responses": "/api/chat",
 }
 # "owner/repository path", with "@ commit" where it is known, or a thread on GitHub.
 _SOURCE = re.compile(
@@ -178,6 +180,8 @@ def _check_answer(response: TestResponse, asked: dict[str, Any], expect: dict[st
 
 def _whole(body: dict[str, Any]) -> dict[str, Any]:
     """Take from a whole answer what a case may expect of it."""
+    if body["object"] == "response":
+        return _responded(body)
     choice = body["choices"][0]
     message = choice.get("message") or {"text": choice["text"]}
     usage = bool(body.get("usage"))
@@ -187,6 +191,8 @@ def _whole(body: dict[str, Any]) -> dict[str, Any]:
 
 def _streamed(response: TestResponse) -> dict[str, Any]:
     """Put a stream together as clients do; it has just one finish chunk and `[DONE]`."""
+    if response.text.startswith("event: response."):
+        return _responded(check_response_stream(response.data)[-1]["response"])
     events = [part.removeprefix("data: ") for part in response.text.split("\n\n") if part]
     assert events[-1] == "[DONE]", events[-1]
     chunks = [json.loads(event) for event in events[:-1]]
@@ -201,6 +207,24 @@ def _streamed(response: TestResponse) -> dict[str, Any]:
     usage = any(chunk.get("usage") for chunk in chunks)
     model = chunks[0]["model"]
     return {"model": model, "finish_reason": reason, "message": message, "usage": usage}
+
+
+def _responded(response: dict[str, Any]) -> dict[str, Any]:
+    """Take from a response what a case may expect of it, under the names of a chat."""
+    items = response["output"]
+    parts = [
+        (item["type"], part["text"])
+        for item in items
+        for part in (item.get("content") or item.get("summary") or ())
+    ]
+    message = {
+        "content": "".join(text for type_, text in parts if type_ == "message"),
+        "reasoning_content": "".join(text for type_, text in parts if type_ == "reasoning"),
+        "tool_calls": [{"function": item} for item in items if item["type"] == "function_call"],
+    }
+    usage = bool(response["usage"])
+    reason = response["status"]
+    return {"model": response["model"], "finish_reason": reason, "message": message, "usage": usage}
 
 
 def _calls(deltas: list[dict[str, Any]]) -> list[dict[str, Any]]:
