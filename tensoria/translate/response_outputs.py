@@ -14,6 +14,8 @@ Source: OpenAI's ResponseStreamEvent; the names of all events begin with `respon
 from collections.abc import Iterable
 from typing import Any, Literal
 
+import orjson
+
 from tensoria.translate.response_thoughts import seal
 from tensoria.wire.openai import TokenLogprob
 from tensoria.wire.responses import Event, Item
@@ -159,9 +161,12 @@ class Call:
         return self._numbers.event("function_call_arguments.delta", **self._place, delta=arguments)
 
     def close(self, status: ItemStatus) -> tuple[Item, list[Event]]:
-        """Return the finished item, and the events that say so."""
+        """Return the finished item, and the events that say so.
+
+        A limit that was met behind a call, as behind a forced one, has not cut it off.
+        """
         arguments, event = "".join(self._written), self._numbers.event
-        item = self._item(status, arguments)
+        item = self._item("completed" if _is_json(arguments) else status, arguments)
         done = {"name": self._call["name"], "arguments": arguments}
         return item, [
             event("function_call_arguments.done", **self._place, **done),
@@ -176,6 +181,14 @@ class Call:
             "arguments": arguments,
             **self._call,
         }
+
+
+def _is_json(arguments: str) -> bool:
+    try:
+        orjson.loads(arguments)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _part(text: str, logprobs: list[dict[str, Any]]) -> dict[str, Any]:

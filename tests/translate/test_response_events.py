@@ -316,6 +316,13 @@ def test_of_several_calls_the_last_is_the_one_that_the_limit_cut_off() -> None:
     assert [item["status"] for item in output(events)] == ["completed", "incomplete"]
 
 
+def test_a_whole_call_before_the_limit_is_completed() -> None:
+    events = told(call(0, "f", '{"a":1}'), reason="length")
+
+    assert events[-1]["type"] == "response.incomplete"
+    assert output(events)[0]["status"] == "completed"
+
+
 def test_a_filtered_answer_is_incomplete_too() -> None:
     final = told(text("Onc"), reason="content_filter")[-1]["response"]
 
