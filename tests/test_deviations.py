@@ -1,7 +1,7 @@
 """What Ollama's own OpenAI layer does to its clients, and Tensoria does not: one test a row.
 
 The rows are those of ollama-api.md section 9, ranked by how much they hurt. Each test drives the
-whole service; the details are tested in the rooms. Row 19 is of /v1/responses, which has its own.
+whole service; the details are tested in the rooms.
 """
 
 import re
@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.api.test_chat import events
+from tests.contract.response_streams import check_response_stream
 from tests.fake_ollama import (
     FakeOllama,
     answer_html,
@@ -33,6 +34,7 @@ MODEL = "smollm2:135m"
 CAPABLE = ("completion", "tools", "thinking", "vision")
 HI = [{"role": "user", "content": "Hi"}]
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+FLAT_TOOLS = [{"type": "function", "name": "f", "parameters": {"type": "object"}}]
 NATIVE = {"function": {"index": 0, "name": "f", "arguments": {}}}
 TOO_LONG = (
     '{"error":{"code":400,"message":"request (5000 tokens) exceeds the available context size '
@@ -68,7 +70,7 @@ def able(fake: FakeOllama) -> FakeOllama:
 def test_every_row_has_a_test() -> None:
     told = re.findall(r'"""Rows? ([\d, ]+)', Path(__file__).read_text(encoding="utf-8"))
     rows = {int(row) for each in told for row in each.split(",")}
-    assert rows == set(range(1, 21)) - {19}
+    assert rows == set(range(1, 21))
 
 
 def test_failure_in_the_middle_of_a_stream_is_an_event(
@@ -320,6 +322,26 @@ def test_no_effort_is_a_400_on_any_release_or_model(
     response = ask(make_app().test_client(), reasoning_effort=effort)
     assert response.status_code == 200
     assert (sent(fake).get("think") is not None) == thinks
+
+
+def test_a_response_tells_how_it_ended_and_loses_nothing(
+    able: FakeOllama, client: FlaskClient
+) -> None:
+    """Row 19: always completed there, texts lost, items mixed up, and no failed event."""
+    asked = {"model": MODEL, "input": "Hi", "tools": FLAT_TOOLS, "stream": True}
+    script = [chat_line("One"), chat_line("", tool_calls=[NATIVE]), chat_line("two")]
+    able.script("/api/chat", stream([*script, done_line("length")]))
+    with client.post("/v1/responses", json=asked) as response:
+        *_, end = check_response_stream(response.data)
+    able.script("/api/chat", stream([*script, error_line("it broke")]))
+    with client.post("/v1/responses", json=asked) as response:
+        *_, failed = check_response_stream(response.data)
+
+    kinds = ["message", "function_call", "message"]
+    assert end["type"] == "response.incomplete"
+    assert [item["type"] for item in end["response"]["output"]] == kinds
+    assert failed["type"] == "response.failed"
+    assert [item["type"] for item in failed["response"]["output"]] == kinds
 
 
 def test_nothing_is_open_that_ollama_leaves_open(

@@ -31,7 +31,10 @@ def to_line(event: Event) -> bytes:
 
 
 class ResponseEncoding:
-    """The events of one streamed response; the last one is terminal, and nothing follows it."""
+    """The events of one streamed response; the last one is terminal, and nothing follows it.
+
+    `encode` is called in the server's loop and never waits; what keeps the response may.
+    """
 
     def __init__(self, events: ToEvents, keep: Keep, *, lines: bool) -> None:
         self.mimetype = "application/x-ndjson" if lines else "text/event-stream"
