@@ -47,7 +47,8 @@ class ResponseToolChoice(fields.Field[Any]):
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
         if isinstance(value, dict):
-            if (type_ := value.get("type")) in _UNSERVED:
+            type_ = value.get("type")
+            if isinstance(type_, str) and type_ in _UNSERVED:
                 raise UnsupportedParameter(
                     f"'tool_choice' of type '{type_}' is not supported: only functions can be "
                     "called.",

@@ -63,7 +63,6 @@ class ResponseSchema(Schema):
             "A text, or messages, calls of functions and their results, thoughts. Records of "
             "searches are left out. Images as data URLs, for models that see.",
             look=unseen,
-            members_change=True,
         )
     )
     model = ModelName(metadata=honoured("Absent or empty: DEFAULT_MODEL."))

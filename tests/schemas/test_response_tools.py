@@ -98,6 +98,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"tools": [{**LOOK, "parameters": 5}]}, "tools[0].parameters", "expected an object"),
     ({"tool_choice": 5}, "tool_choice", "expected a string or an object"),
     ({"tool_choice": {"type": "odd"}}, "tool_choice.type", "allowed_tools, function"),
+    ({"tool_choice": {"type": []}}, "tool_choice.type", "allowed_tools, function"),
     ({"tool_choice": {"type": "mcp"}}, "tool_choice.type", "only functions can be called"),
     ({"tool_choice": {"type": "function"}}, "tool_choice.name", "1 to 64 letters"),
     (
