@@ -106,6 +106,8 @@ class ToEvents:
         events += self._close_all("incomplete")
         self.response["output"] = self._items()
         self.response["status"] = "failed"
+        # It may have been over, and fail while it was kept.
+        self.response["completed_at"] = self.response["incomplete_details"] = None
         self.response["error"] = {"code": to_code(error), "message": error.message}
         return [*events, self._numbers.event("failed", response=self.response)]
 

@@ -391,6 +391,15 @@ def test_a_failure_in_the_middle_closes_what_was_open() -> None:
     assert output(found)[0]["content"][0]["text"] == "Hel"
 
 
+def test_a_failure_after_the_end_is_no_completion() -> None:
+    events = to_events()
+    events.feed([text("Hel"), *last()])
+    events.end()
+    failed = events.fail(BackendError("It broke."))[-1]["response"]
+
+    assert (failed["status"], failed["completed_at"]) == ("failed", None)
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [

@@ -20,6 +20,9 @@ _RULES = (
     r"image_url(\.url)?': (the base64 of the data URL|expected a data URL in base64)",
     r"expected a JSON object, as a string or as it is\.",
     r"'response_format\.json_schema\.schema[^']*':",
+    r"'text\.format\.schema[^']*':",
+    r"'input': expected a text or at least one item\.",
+    r"'(background|conversation|previous_response_id)' is not supported\.",
 )
 
 
