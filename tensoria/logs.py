@@ -73,6 +73,10 @@ class JsonFormatter(_Formatter):
 class Stderr(logging.StreamHandler):  # type: ignore[type-arg]  # the stream is given by name
     """Python's handler; stderr passes each line on by itself (since 3.9, to a file as well)."""
 
+    def createLock(self) -> None:  # logging's own name
+        """Called once: a line is one write, which needs no lock of ours."""
+        self.lock = None
+
     def flush(self) -> None:
         """Called after each line."""
 
