@@ -27,6 +27,7 @@ from tensoria.api import (
     error_handlers,
     health,
     hooks,
+    messages,
     models,
     responses,
 )
@@ -100,7 +101,7 @@ def create_app(
     )
     hooks.install(app, Cors(settings.cors_origins))
     error_handlers.install(app)
-    for blueprint in (chat.bp, completions.bp, embeddings.bp, responses.bp):
+    for blueprint in (chat.bp, completions.bp, embeddings.bp, messages.bp, responses.bp):
         app.register_blueprint(blueprint)
     for blueprint in (models.bp, compat.bp, health.bp):
         app.register_blueprint(blueprint)

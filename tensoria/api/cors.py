@@ -9,15 +9,17 @@ from flask import Response, request
 _ALLOWED = frozenset({"authorization", "x-api-key", "content-type", "x-request-id"})
 # openai's SDKs tell their version, runtime and retries in headers of this family; its Node and
 # browser builds add a few more with every release, hence a prefix and not a list.
-_ALLOWED_PREFIXES = ("x-stainless-", "x-tensoria-", "openai-")
+_ALLOWED_PREFIXES = ("x-stainless-", "x-tensoria-", "openai-", "anthropic-")
 _RATELIMIT = ("limit", "remaining", "reset")
 _EXPOSED = ", ".join(
     (
         "X-Request-ID",
+        "request-id",
         "Retry-After",
         "X-Should-Retry",
         "X-Tensoria-Ignored",
         "X-Tensoria-Adjusted",
+        "X-Tensoria-Estimated",
         "Server-Timing",
         "X-Queue-Position",
         "X-Queue-Wait-Ms",

@@ -1,4 +1,7 @@
-"""Every failure becomes OpenAI's envelope: ours, Flask's, and the ones nobody foresaw."""
+"""Every failure becomes OpenAI's envelope: ours, Flask's, and the ones nobody foresaw.
+
+On Anthropic's paths it becomes Anthropic's.
+"""
 
 import logging
 
@@ -14,6 +17,7 @@ from werkzeug.exceptions import (
     NotFound as WerkzeugNotFound,
 )
 
+from tensoria.api.dialect import envelope
 from tensoria.api.json import json_response
 from tensoria.api.paths import describe_missing
 from tensoria.api.record import record
@@ -43,7 +47,7 @@ def install(app: Flask) -> None:
 def error_response(error: TensoriaError) -> Response:
     """Return the answer for an error of ours."""
     record().fields["error"] = error.code
-    response = json_response(error.envelope(), error.status)
+    response = json_response(envelope(error), error.status)
     response.headers.update(error.headers)
     return response
 

@@ -37,6 +37,7 @@ def index() -> Response:
         "chat": "/v1/chat/completions",
         "completions": "/v1/completions",
         "embeddings": "/v1/embeddings",
+        "messages": "/v1/messages",
         "compat": "/v1/compat",
         "health": "/health",
         "ready": "/ready",

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from flask import Flask, Response, g, request
 
 from tensoria.api.cors import Cors
+from tensoria.api.dialect import speaks_anthropic
 from tensoria.api.ids import new_id
 from tensoria.api.record import Record, record
 from tensoria.api.services import client, services, this_request
@@ -35,6 +36,9 @@ def install(app: Flask, cors: Cors) -> None:
         current = record()
         current.status = response.status_code
         response.headers["X-Request-ID"] = str(current.fields["request_id"])
+        if speaks_anthropic():
+            # Its SDKs show this one.
+            response.headers["request-id"] = str(current.fields["request_id"])
         if current.queue is not None:
             response.headers["X-Queue-Position"] = str(current.queue.position)
             if current.queue.waited_ms is not None:

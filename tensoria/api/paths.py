@@ -17,7 +17,6 @@ _NOT_SERVED = frozenset(
         "files",
         "fine_tuning",
         "images",
-        "messages",
         "moderations",
         "realtime",
         "threads",
@@ -26,6 +25,7 @@ _NOT_SERVED = frozenset(
         "videos",
     }
 )
+_SERVED = frozenset({"chat", "completions", "embeddings", "messages", "models", "responses"})
 
 StartResponse = Callable[..., Any]
 WSGIApp = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
@@ -53,10 +53,12 @@ def describe_missing(path: str, base_url: str) -> str:
             f"{shown} belongs to Ollama's own API. This service speaks OpenAI's: "
             f"use the base URL {base_url}."
         )
+    if parts[:3] == ["v1", "v1", "messages"]:
+        return f"{shown} has /v1 twice: Anthropic's clients add it to {base_url[:-3]} themselves."
     if parts[:2] == ["v1", "v1"]:
         return f"{shown} has /v1 twice: use the base URL {base_url}, to which clients add the rest."
     if parts[0] == "v1" and len(parts) > 1 and parts[1] in _NOT_SERVED:
         return f"/v1/{parts[1]} is an endpoint of OpenAI's API that this service does not serve."
-    if parts[0] in _NOT_SERVED | {"chat", "completions", "embeddings", "models", "responses"}:
+    if parts[0] in _NOT_SERVED | _SERVED:
         return f"{shown} lacks /v1: use the base URL {base_url}."
     return f"{shown} does not exist here. The API lies under /v1."

@@ -59,6 +59,11 @@ class AllowedModels:
         self._check(request.get("model"), embeds=True)
         return self._backend.embed(request)
 
+    def count(self, request: ChatRequest) -> int | None:
+        """See `Backend.count`."""
+        self._check(request.get("model"))
+        return self._backend.count(request)
+
     def models(self) -> list[Model]:
         """See `Backend.models`."""
         return [model for model in self._backend.models() if self._lists(model)]

@@ -175,6 +175,13 @@ class Backend(Protocol):
         """Return one vector for each input, or raise; no input is cut without a word."""
         ...
 
+    def count(self, request: ChatRequest) -> int | None:
+        """Return how many tokens a chat's prompt has; None where the engine cannot count them.
+
+        Nothing is generated, and no slot is needed.
+        """
+        ...
+
     def models(self) -> list[Model]:
         """List what is installed, newest first."""
         ...

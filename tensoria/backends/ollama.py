@@ -162,6 +162,10 @@ class OllamaBackend:
         limits = self._limits(entry, total)
         return embed(self._client, self._models, self._settings, entry, request, limits)
 
+    def count(self, request: ChatRequest) -> int | None:
+        """See `Backend.count`; Ollama counts what it has run, and nothing else."""
+        return None
+
     def models(self) -> list[Model]:
         """See `Backend.models`."""
         return self._listing.all()

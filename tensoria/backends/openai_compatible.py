@@ -21,6 +21,7 @@ from tensoria.backends.fingerprints import Fingerprints
 from tensoria.backends.framing import EventDecoder
 from tensoria.backends.limits import Total, limits_of
 from tensoria.backends.llama_cpp import LlamaCppProps, LlamaCppThreads
+from tensoria.backends.llama_cpp_count import LlamaCppCounter
 from tensoria.backends.openai_embeddings import embed, how_to_get
 from tensoria.backends.openai_models import OpenAIModels, is_llama_cpp
 from tensoria.backends.prompts import PromptStream, each_run
@@ -71,6 +72,7 @@ class OpenAIBackend:
         self._status = Status(self._fetch_status)
         self._fingerprints = Fingerprints(settings)
         self._threads = LlamaCppThreads()
+        self._counter = LlamaCppCounter(settings, self._threads)
 
     def traits(self, name: str | None) -> Traits:
         """See `Backend.traits`; of what its models can do only llama.cpp tells a little."""
@@ -140,6 +142,10 @@ class OpenAIBackend:
             return embed(self._transport, self._settings, entry["id"], request)
         with self._threads.one():
             return embed(self._transport, self._settings, entry["id"], request)
+
+    def count(self, request: ChatRequest) -> int | None:
+        """See `Backend.count`; only llama.cpp's server shows the prompt that it would make."""
+        return self._counter.count(request, self._models.resolve(request.get("model")))
 
     def models(self) -> list[Model]:
         """See `Backend.models`."""

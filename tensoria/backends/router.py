@@ -88,6 +88,13 @@ class EmbeddingsRouter:
         except ModelNotFound as error:
             raise self._missing(request.get("model")) from error
 
+    def count(self, request: ChatRequest) -> int | None:
+        """See `Backend.count`."""
+        try:
+            return self._chats.count(request)
+        except ModelNotFound as error:
+            raise self._why_not(request.get("model")) from error
+
     def models(self) -> list[Model]:
         """See `Backend.models`; those that chat come first, and a name is listed once."""
         listed = self._chats.models()

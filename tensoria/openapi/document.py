@@ -9,14 +9,15 @@ from tensoria.openapi import failures, operations
 from tensoria.openapi.fields import to_property
 
 _DESCRIPTION = """\
-OpenAI's API in front of open models on a machine of your own.
+OpenAI's API, and Anthropic's messages, in front of open models on a machine of your own.
 
 Every field says what becomes of it at each kind of engine (`x-tensoria-support`): *honoured*,
 *emulated*, *approximated*, *ignored* (and then named in `X-Tensoria-Ignored`) or *refused* (400).
 For the engine and the model in use ask `GET /v1/compat`. Null counts as absent, and fields that are
 not listed are ignored with notice.
 
-Every error has OpenAI's envelope. A stream ends in its finish chunk and `[DONE]`, or in an error.
+Every error has OpenAI's envelope, below `/v1/messages` Anthropic's. A stream ends in its finish
+chunk and `[DONE]` (a message's in `message_stop`), or in an error.
 
 This page and the document behind it are served only while no API key is set.
 """

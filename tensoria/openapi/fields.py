@@ -8,7 +8,7 @@ from typing import Any
 
 from marshmallow import fields
 
-from tensoria.openapi import chat_messages, response_items, response_options, tools
+from tensoria.openapi import chat_messages, messages, response_items, response_options, tools
 from tensoria.schemas.base import MAX_NAME, Flag, ModelName, Number, Taken, Text, Whole
 from tensoria.schemas.chat import MAX_STOPS, Stop, StreamOptionsField, TokenLimit
 from tensoria.schemas.chat_messages import Messages
@@ -226,7 +226,7 @@ _OF_RESPONSES: dict[type[fields.Field[Any]], Shape] = {
     ResponseTools: response_items.RESPONSE_TOOLS,
     TextField: response_items.TEXT,
 }
-for _class, _shape in _OF_RESPONSES.items():
+for _class, _shape in (messages.SHAPES | _OF_RESPONSES).items():
     to_shape.register(_class, lambda _, shape=_shape: shape)
 
 

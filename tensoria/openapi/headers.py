@@ -38,6 +38,7 @@ OF_ANSWERS: dict[str, Any] = {
         *_RATE_LIMITS,
         ("X-Request-ID", "The request's name."),
         ("X-Tensoria-Ignored", "Fields that had no effect."),
+        ("X-Tensoria-Estimated", "What was estimated, as the engine could not count it."),
         ("X-Tensoria-Adjusted", "What was changed: `max_tokens=8192`, `context=truncated`."),
         ("X-Queue-Position", "Which one a request that waited was to run when it came."),
         ("X-Queue-Wait-Ms", "How long it waited."),

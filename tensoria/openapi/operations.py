@@ -5,7 +5,7 @@ from typing import Any
 
 from apispec import APISpec
 
-from tensoria.openapi import headers
+from tensoria.openapi import headers, message_operations
 from tensoria.openapi.answers import Shape, to_reference
 from tensoria.schemas.endpoints import ENDPOINTS
 from tensoria.wire.completions import TextChunk, TextCompletion
@@ -43,6 +43,7 @@ def add(spec: APISpec, errors: Iterable[int]) -> None:
     """Add every path to the document; `errors` are the statuses that have a response there."""
     known = frozenset(errors)
     _add_answering(spec, known)
+    message_operations.add(spec)
     _add_models(spec, known)
     _add_health(spec, known)
 

@@ -8,6 +8,7 @@ from marshmallow import Schema
 from tensoria.schemas.chat import ChatSchema
 from tensoria.schemas.completions import CompletionSchema
 from tensoria.schemas.embeddings import EmbeddingSchema
+from tensoria.schemas.messages import CountSchema, MessageSchema
 from tensoria.schemas.responses import ResponseSchema
 from tensoria.schemas.support import Level, Support, table
 from tensoria.translate.traits import Traits
@@ -16,6 +17,8 @@ ENDPOINTS: dict[str, type[Schema]] = {
     "/v1/chat/completions": ChatSchema,
     "/v1/completions": CompletionSchema,
     "/v1/embeddings": EmbeddingSchema,
+    "/v1/messages": MessageSchema,
+    "/v1/messages/count_tokens": CountSchema,
     "/v1/responses": ResponseSchema,
 }
 
@@ -24,7 +27,16 @@ FIELDS = frozenset(name for schema in ENDPOINTS.values() for name in table(schem
 
 # What a model must be able to do for any field of an endpoint to mean something. Embeddings are
 # not here: before 0.30 Ollama took them out of models that do not say so.
-NEEDS = dict.fromkeys(("/v1/chat/completions", "/v1/completions", "/v1/responses"), "completion")
+NEEDS = dict.fromkeys(
+    (
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/messages",
+        "/v1/messages/count_tokens",
+        "/v1/responses",
+    ),
+    "completion",
+)
 
 
 class FieldSupport(TypedDict):

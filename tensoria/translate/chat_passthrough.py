@@ -92,6 +92,8 @@ class FromOpenAI(Events[Chunk]):
         self._opened = False
         self._calls: CallPieces | None = None
         self._reason: FinishReason | None = None
+        # The stop string that ended the answer, which of all engines only vLLM tells.
+        self._stop: str | None = None
 
     def _choice(self, choice: Any, chunks: list[Chunk]) -> None:
         delta = (choice.get("delta") or {}) if isinstance(choice, dict) else None
@@ -115,6 +117,9 @@ class FromOpenAI(Events[Chunk]):
         reason = choice.get("finish_reason")
         if reason in ("stop", "length", "content_filter", "tool_calls"):
             self._reason = reason
+            # For a token that stops, it is the token's number.
+            stop = choice.get("stop_reason")
+            self._stop = stop if isinstance(stop, str) else None
         elif reason is not None:
             # vLLM's "abort" and the like: to call that a stop would be a lie.
             self.error = BackendError("The engine ended the answer for a reason of its own.")
@@ -140,4 +145,7 @@ class FromOpenAI(Events[Chunk]):
         if self._calls:
             self._add(self._calls.end(), chunks)
         self.finished = True
-        chunks.extend(to_last_chunks(self._frame, self._reason, self.usage))
+        last = to_last_chunks(self._frame, self._reason, self.usage)
+        if self._stop is not None:
+            last[0]["choices"][0]["stop_reason"] = self._stop
+        chunks.extend(last)

@@ -68,7 +68,7 @@ def check_images(messages: Sequence[Message], traits: Traits) -> None:
                 "lacks.",
                 param=place,
             )
-        if _is_unseen(part["image_url"]["url"], traits):
+        if is_unseen(part["image_url"]["url"], traits):
             raise InvalidRequest(
                 f"Invalid value for '{place}': this engine may not read the format; send PNG or "
                 "JPEG.",
@@ -106,7 +106,7 @@ def _type(data: bytes) -> str:
     raise BrokenImage("expected a PNG, JPEG, WebP or GIF image.")
 
 
-def _is_unseen(url: str, traits: Traits) -> bool:
+def is_unseen(url: str, traits: Traits) -> bool:
     """Ollama decodes WebP since 0.10, and promises nothing for GIF."""
     if url.startswith("data:image/gif"):
         return True

@@ -111,12 +111,16 @@ class Delta(TypedDict, total=False):
 
 
 class ChunkChoice(TypedDict):
-    """A chunk's part of one choice."""
+    """A chunk's part of one choice.
+
+    `stop_reason` is an extension of vLLM's: beside the finish reason, the stop string that was it.
+    """
 
     index: int
     delta: Delta
     logprobs: Logprobs | None
     finish_reason: FinishReason | None
+    stop_reason: NotRequired[str]
 
 
 class Chunk(TypedDict):
