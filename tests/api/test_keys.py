@@ -337,6 +337,17 @@ def test_a_field_that_tells_end_users_apart_is_not_called_ignored(
     assert response.headers["X-Tensoria-Ignored"] == ignored
 
 
+@pytest.mark.parametrize(("options", "ignored"), [(["end_users = true"], None), ([], "metadata")])
+def test_a_messages_user_is_counted_and_not_called_ignored_where_users_count(
+    opened: Open, hello: Any, used: Used, options: list[str], ignored: str | None
+) -> None:
+    body = {**hello, "max_tokens": 9, "metadata": {"user_id": "bob"}}
+    response = ask(opened(*options), body, "/v1/messages")
+
+    assert response.headers.get("X-Tensoria-Ignored") == ignored
+    until(lambda: used() == {("ann", "bob" if options else ""): (1, IN, OUT)})
+
+
 def test_a_page_may_read_what_is_left(opened: Open, hello: Any) -> None:
     page = "https://chat.example.org"
     response = ask(opened("requests_per_minute = 9", CORS_ORIGINS=page), hello, Origin=page)

@@ -22,6 +22,7 @@ WAYS: list[tuple[str, Callable[[Backend, Any], object]]] = [
     ("model", lambda backend, name: backend.model(name or "mistral")),
     ("chat", lambda backend, name: backend.chat({**_named(name), "messages": MESSAGES}, ANSWER)),  # type: ignore[typeddict-item]
     ("complete", lambda backend, name: backend.complete({**_named(name), "prompt": ["a"]}, ANSWER)),  # type: ignore[typeddict-item]
+    ("count", lambda backend, name: backend.count({**_named(name), "messages": MESSAGES})),  # type: ignore[typeddict-item]
     ("embed", lambda backend, name: backend.embed({**_named(name), "input": ["a"]})),  # type: ignore[typeddict-item]
     (
         "dry",

@@ -280,3 +280,21 @@ def test_a_model_is_known_by_the_name_at_the_engine_that_has_it(backend: Backend
     assert failure(lambda each, name: each.resolve(name), backend, EMBEDS).status == 400
     missing = failure(lambda each, name: each.resolve(name, embeds=True), backend, "nothing")
     assert (missing.status, missing.code) == (404, "model_not_found")
+
+
+def test_a_count_is_asked_of_the_engine_that_chats(
+    fake: FakeOllama, settings: dict[str, str]
+) -> None:
+    speak_openai(fake, CHATS, owned_by="llamacpp")
+    fake.script("/apply-template", answer_json({"prompt": "Hi"}))
+    fake.script("/tokenize", answer_json({"tokens": [1, 2]}))
+    backend = create_backend(Settings.from_env(settings))
+
+    assert backend.count({"model": CHATS, "messages": [{"role": "user", "content": "Hi"}]}) == 2
+
+
+def test_a_count_with_a_model_that_embeds_is_refused(backend: Backend) -> None:
+    with pytest.raises(TensoriaError) as caught:
+        backend.count({"model": EMBEDS, "messages": [{"role": "user", "content": "Hi"}]})
+
+    assert caught.value.param == "model"

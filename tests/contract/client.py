@@ -14,6 +14,7 @@ import orjson
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tests.contract import messages
 from tests.contract.embeddings import with_numbers
 from tests.contract.response_streams import check_response_stream
 from tests.contract.schemas import check
@@ -43,6 +44,9 @@ class ContractClient(FlaskClient):
         response = super().open(*args, **kwargs)
         if response.request.method == "HEAD":
             return response
+        if _is_anthropic(response) and response.mimetype == "text/event-stream":
+            response.response = _JudgedMessage(response.response)
+            return response
         if response.mimetype in _STREAMS and response.status_code == 200:
             response.response = _Judged(
                 response.response,
@@ -68,9 +72,22 @@ def check_answer(response: TestResponse) -> None:
         body = orjson.loads(response.get_data())
     except orjson.JSONDecodeError as exc:
         raise AssertionError(f"{place}: the body is not JSON: {exc}") from exc
+    if _is_anthropic(response):
+        assert response.headers["request-id"] == response.headers["X-Request-ID"], place
+        messages.check_answer(method, path, response.status_code, body)
+        return
     kind = "error" if response.status_code >= 400 else _kind(method, path)
     if kind is not None:
         check(kind, with_numbers(body) if kind == "embedding.response" else body)
+
+
+def _is_anthropic(response: TestResponse) -> bool:
+    """Tell whether the request speaks Anthropic's API, by its path or by its header."""
+    path = re.sub(r"/+", "/", response.request.path).rstrip("/")
+    if re.fullmatch(r"/v1/messages(/.*)?", path):
+        return True
+    named = bool(response.request.headers.get("anthropic-version"))
+    return named and re.fullmatch(r"/v1/models(/.*)?", path) is not None
 
 
 def _kind(method: str, path: str) -> str | None:
@@ -103,6 +120,32 @@ def _asks_for_choices(kwargs: dict[str, Any]) -> int | None:
     prompt, count = request.get("prompt"), request.get("n")
     each = count if isinstance(count, int) else 1
     return each * len(prompt) if isinstance(prompt, list) else each
+
+
+class _JudgedMessage:
+    """The body of a streamed message, judged as `_Judged` is."""
+
+    def __init__(self, body: Iterable[Any]) -> None:
+        self._body = body
+        self._parts = iter(body)
+        self._read = bytearray()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            part = next(self._parts)
+        except StopIteration:
+            messages.check_stream(bytes(self._read))
+            raise
+        self._read += part
+        return part
+
+    def close(self) -> None:
+        close = getattr(self._body, "close", None)
+        if close is not None:
+            close()
 
 
 class _Judged:

@@ -381,3 +381,16 @@ def test_stream_that_stops_without_done_is_not_finished() -> None:
     translator = FromOpenAI(FRAME)
     translator.feed([text("a"), event({}, "stop")])
     assert (translator.finished, translator.error) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"), [("END", {"stop_reason": "END"}), (128009, {}), (None, {})]
+)
+def test_the_stop_string_that_vllm_tells_stands_beside_the_finish_reason(
+    told: object, expected: dict[str, str]
+) -> None:
+    choice = {"index": 0, "delta": {}, "finish_reason": "stop", "stop_reason": told}
+    chunks = FromOpenAI(FRAME).feed([text("a"), event(choices=[choice]), usage(), DONE])
+
+    finish = STOP["choices"][0] | expected
+    assert chunks[-2]["choices"] == [finish]

@@ -20,7 +20,7 @@ EMBEDDINGS = CONTRACT["CreateEmbeddingResponse"]["properties"]
 REASONING = {"reasoning_content", "reasoning"}
 SHAPES: list[tuple[Any, dict[str, Any], set[str]]] = [
     (openai.Chunk, STREAMED, set()),
-    (openai.ChunkChoice, STREAMED["choices"]["items"]["properties"], set()),
+    (openai.ChunkChoice, STREAMED["choices"]["items"]["properties"], {"stop_reason"}),
     (
         openai.Delta,
         CONTRACT["ChatCompletionStreamResponseDelta"]["properties"],
