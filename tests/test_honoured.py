@@ -32,13 +32,18 @@ from tests.fake_ollama import (
 )
 
 CHAT, TEXT, EMBED = "/v1/chat/completions", "/v1/completions", "/v1/embeddings"
+MESSAGES, COUNT = "/v1/messages", "/v1/messages/count_tokens"
 RESPONSES = "/v1/responses"
 OLLAMA_PATHS = {
     CHAT: "/api/chat",
     TEXT: "/api/generate",
     EMBED: "/api/embed",
+    MESSAGES: "/api/chat",
+    COUNT: "/api/chat",
     RESPONSES: "/api/chat",
 }
+# Where another engine has another path than ours.
+OPENAI_PATHS = {MESSAGES: CHAT, COUNT: "/apply-template", RESPONSES: CHAT}
 KINDS = ("ollama", "llamacpp", "openai")
 CAPABLE = ("completion", "tools", "thinking", "vision", "insert", "embedding")
 
@@ -51,6 +56,8 @@ BASE: dict[str, dict[str, Any]] = {
     CHAT: {"model": "m", "messages": [{"role": "user", "content": "Hi"}]},
     TEXT: {"model": "m", "prompt": "Hi"},
     EMBED: {"model": "e", "input": "Hi"},
+    MESSAGES: {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]},
+    COUNT: {"model": "m", "messages": [{"role": "user", "content": "Hi"}]},
     RESPONSES: {"model": "m", "input": "Hi"},
 }
 
@@ -148,6 +155,30 @@ STREAMS = {
     "stream": everywhere(True, Seen(lambda told: isinstance(told, list) and told[-1] == "[DONE]")),
     "stream_options": everywhere({"include_usage": True}, Seen(has_usage), beside={"stream": True}),
 }
+TOOL = {"name": "f", "input_schema": {"type": "object"}}
+ANY_OBJECT = {"type": "json_schema", "schema": {"type": "object"}}
+THINKS = {"thinking": {"type": "adaptive"}}
+LONG = "x" * 400
+# "Hi" and what stands around it are five tokens.
+MORE = Seen(lambda told: told["input_tokens"] > 10)
+FEWER = Seen(lambda told: told["input_tokens"] == 5)
+
+
+def counted(value: Any, llamacpp: Sent, estimated: Seen = MORE, **more: Any) -> Row:
+    """Return a row of a count: llama.cpp is sent what the others are estimated by."""
+    return Row(value, ollama=estimated, llamacpp=llamacpp, openai=estimated, **more)
+
+
+OF_BOTH_MESSAGES = {
+    "billing_policy": Row({"a": 1}),
+    "cache_control": Row({"type": "ephemeral"}),
+    "compaction": Row({"a": 1}),
+    "context_management": Row({"edits": [{"type": "clear_tool_uses_20250919"}]}),
+    "mcp_servers": Row([{"type": "url", "name": "n", "url": "http://x"}]),
+    "speed": Row("fast"),
+    "user_profile_id": Row("p"),
+    "workspace_id": Row("w"),
+}
 THINKING = {
     "reasoning_effort": Row(
         "low",
@@ -177,6 +208,78 @@ THINKING = {
     ),
 }
 ROWS: dict[str, dict[str, Row]] = {
+    MESSAGES: {
+        **OF_BOTH_MESSAGES,
+        "model": COMMON["model"],
+        "keep_alive": COMMON["keep_alive"],
+        **{
+            name: SAMPLING[name]
+            for name in ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "seed")
+        },
+        "max_tokens": limit(),
+        "messages": everywhere(
+            [{"role": "user", "content": [{"type": "text", "text": "Marker"}]}],
+            Sent("messages.0.content", "Marker"),
+        ),
+        "system": everywhere("Marker", Sent("messages.0.content", "Marker")),
+        "stream": everywhere(
+            True,
+            Seen(lambda told: isinstance(told, list) and told[-1]["type"] == "message_stop"),
+        ),
+        "stop_sequences": alike(["END"], Sent("options.stop", ["END"]), Sent("stop", ["END"])),
+        "tools": everywhere([TOOL], Sent("tools.0.function.name", "f")),
+        "tool_choice": Row(
+            {"type": "tool", "name": "f"},
+            ollama=Sent("format.properties.name.const", "f"),
+            llamacpp=Sent("response_format.json_schema.schema.properties.name.const", "f"),
+            openai=Sent("tool_choice", NAMED),
+            beside={"tools": [TOOL]},
+        ),
+        "thinking": alike(
+            THINKS["thinking"],
+            Sent("think", True),
+            Sent("chat_template_kwargs.enable_thinking", True),
+        ),
+        "output_config": Row(
+            {"effort": "low"},
+            ollama=Sent("think", "low"),
+            llamacpp=Sent("chat_template_kwargs.reasoning_effort", "low"),
+            openai=Sent("reasoning_effort", "low"),
+            beside=THINKS,
+        ),
+        "output_format": alike(
+            ANY_OBJECT,
+            Sent("format", {"type": "object"}),
+            Sent("response_format.json_schema.schema", {"type": "object"}),
+        ),
+        "metadata": Row({"user_id": "u"}),
+        "service_tier": Row("batch"),
+        "container": Row("c"),
+        "diagnostics": Row({"previous_message_id": "m"}),
+        "fallback_credit_token": Row("t"),
+        "fallbacks": Row([{"model": "m"}]),
+        "inference_geo": Row("eu"),
+        "thread": Row({"id": "t"}),
+    },
+    COUNT: {
+        **OF_BOTH_MESSAGES,
+        "model": Row("other", llamacpp=Sent("model", "other")),
+        "messages": counted([{"role": "user", "content": LONG}], Sent("messages.0.content", LONG)),
+        "system": counted(LONG, Sent("messages.0.content", LONG)),
+        "tools": counted([TOOL], Sent("tools.0.function.name", "f")),
+        "tool_choice": counted(
+            {"type": "none"}, Sent("tools", None), FEWER, beside={"tools": [TOOL]}
+        ),
+        "thinking": Row(
+            THINKS["thinking"], llamacpp=Sent("chat_template_kwargs.enable_thinking", True)
+        ),
+        "output_config": Row(
+            {"effort": "low"},
+            llamacpp=Sent("chat_template_kwargs.reasoning_effort", "low"),
+            beside=THINKS,
+        ),
+        "output_format": Row(ANY_OBJECT),
+    },
     CHAT: {
         **COMMON,
         **SAMPLING,
@@ -304,6 +407,8 @@ CASES = [
     for kind in KINDS
     for path, schema in ENDPOINTS.items()
     for name in table(schema)
+    # An estimate is one for all models.
+    if kind == "llamacpp" or (path, name) != (COUNT, "model")
 ]
 
 
@@ -359,7 +464,7 @@ class Engine:
             _speak_ollama(fake, says)
         else:
             settings = {"ENGINE": "openai", "ENGINE_BASE_URL": f"{fake.url}/v1"}
-            self._upstream = CHAT if path == RESPONSES else path
+            self._upstream = OPENAI_PATHS.get(path, path)
             _speak_openai(fake, says, "llamacpp" if kind == "llamacpp" else "vllm")
         app = make_app(**settings)
         # The contract knows the answers to valid requests alone, and some here are not.
@@ -420,3 +525,5 @@ def _speak_openai(fake: FakeOllama, says: str, owned_by: str) -> None:
     fake.script(TEXT, sse(text, usage(), DONE))
     vectors = {"data": [{"index": 0, "embedding": [0.6, 0.8, 0.0]}], "usage": {"prompt_tokens": 1}}
     fake.script(EMBED, answer_json(vectors))
+    fake.script("/apply-template", answer_json({"prompt": "Hi"}))
+    fake.script("/tokenize", answer_json({"tokens": [1]}))

@@ -20,6 +20,7 @@ from tensoria.app import create_app
 from tensoria.config import Settings
 from tests.contract.client import ContractClient
 from tests.fake_ollama import FakeOllama, model_entry
+from tests.hostile import anthropic
 from tests.hostile.addresses import ADDRESS_ROWS
 from tests.hostile.fields import FIELDS
 from tests.hostile.messages import MESSAGES
@@ -28,7 +29,7 @@ from tests.hostile.raw import RAW
 from tests.hostile.rows import CHAT, EMBEDDER, MODEL, ORDINARY, PORT, Row, encoded
 from tests.hostile.schemas import SCHEMAS
 
-ROWS = [*FIELDS, *MESSAGES, *SCHEMAS, *ADDRESS_ROWS, *RAW, *NAMES]
+ROWS = [*FIELDS, *MESSAGES, *SCHEMAS, *ADDRESS_ROWS, *RAW, *NAMES, *anthropic.ROWS]
 RUNS = ("/api/chat", "/api/generate", "/api/embed")
 # No measure of speed: what is quadratic, or follows an address, takes minutes.
 MOST_SECONDS = 10.0

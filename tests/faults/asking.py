@@ -6,6 +6,7 @@ import orjson
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tests.contract.messages import check_stream, events_of
 from tests.contract.response_streams import check_response_stream
 from tests.fake_ollama.lines import MODEL
 from tests.faults.outcomes import Answered, Broken, Outcome, Refused
@@ -15,6 +16,7 @@ _BODIES: dict[str, dict[str, Any]] = {
     "chat": {"messages": [{"role": "user", "content": "hi"}]},
     "completions": {"prompt": "hi"},
     "embeddings": {"input": "hi"},
+    "messages": {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 100},
     "responses": {"input": "hi"},
 }
 _PATHS = {"chat": "/v1/chat/completions"}
@@ -37,6 +39,8 @@ def ask(client: FlaskClient, endpoint: str, form: str) -> Outcome:
         return _refused(response)
     if form == "whole":
         return Answered(_text_of(orjson.loads(data)))
+    if endpoint == "messages":
+        return _streamed_message(data)
     if endpoint == "responses":
         return _responded(check_response_stream(data, ndjson=form == "ndjson"))
     return _streamed(_ndjson(data) if form == "ndjson" else _sse(data), sse=form == "sse")
@@ -47,6 +51,8 @@ def _refused(response: TestResponse) -> Refused:
 
 
 def _text_of(answer: dict[str, Any]) -> str:
+    if answer.get("type") == "message":
+        return "".join(block["text"] for block in answer["content"])
     if "output" in answer:
         return _said(answer)
     if "choices" not in answer:
@@ -95,3 +101,12 @@ def _streamed(events: list[Any], *, sse: bool) -> Answered | Broken:
     assert (finished, events.count(_DONE)) == (["stop"], int(sse))
     assert events[-1] == (_DONE if sse else chunks[-1])
     return Answered(text)
+
+
+def _streamed_message(data: bytes) -> Answered | Broken:
+    """`check_stream` proves that the stream has one end, behind which nothing comes."""
+    check_stream(data)
+    events = events_of(data)
+    text = "".join(e["delta"]["text"] for e in events if e["type"] == "content_block_delta")
+    last = events[-1]
+    return Broken(text, last["error"]["code"]) if last["type"] == "error" else Answered(text)

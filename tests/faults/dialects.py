@@ -20,7 +20,7 @@ from tests.fake_ollama import (
 from tests.fake_ollama.behaviours import Step
 
 ENGINES = ("ollama", "openai")
-ENDPOINTS = ("chat", "completions", "embeddings", "responses")
+ENDPOINTS = ("chat", "completions", "embeddings", "messages", "responses")
 VECTOR = [1.0, 0.5]
 
 _NDJSON = (("Content-Type", "application/x-ndjson"), ("Transfer-Encoding", "chunked"))
@@ -96,6 +96,8 @@ DIALECTS: dict[tuple[str, str], Dialect] = {
         {"data": [{"index": 0, "embedding": VECTOR}], "usage": {"prompt_tokens": 2}},
     ),
 }
+# Anthropic's messages are chats to an engine.
+DIALECTS |= {(engine, "messages"): DIALECTS[engine, "chat"] for engine in ENGINES}
 
 # To an engine a response is a chat.
 DIALECTS |= {(engine, "responses"): DIALECTS[engine, "chat"] for engine in ENGINES}

@@ -19,12 +19,13 @@ from tests.faults.expected import EXPECTED, HELLO, VECTOR
 from tests.faults.faults import KILLED, NOTICED_LATE, RESTARTED, SCRIPTED, UNREACHED
 from tests.faults.page import page
 
+FORMS_OF = {"embeddings": ("whole",), "messages": ("sse", "whole")}
 CELLS = [
     pytest.param(fault, engine, endpoint, form, id=f"{fault}-{engine}-{endpoint}-{form}")
     for fault in EXPECTED
     for engine in ENGINES
     for endpoint in ENDPOINTS
-    for form in (FORMS if endpoint != "embeddings" else ("whole",))
+    for form in FORMS_OF.get(endpoint, FORMS)
 ]
 
 

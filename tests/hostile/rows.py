@@ -10,6 +10,7 @@ import orjson
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"
 EMBEDDINGS = "/v1/embeddings"
+MESSAGES = "/v1/messages"
 MODEL = "smollm2:135m"
 EMBEDDER = "all-minilm:latest"
 USER = {"role": "user", "content": "Hi"}
@@ -18,6 +19,7 @@ ORDINARY: dict[str, dict[str, Any]] = {
     CHAT: {"model": MODEL, "messages": [USER]},
     COMPLETIONS: {"model": MODEL, "prompt": "Hello"},
     EMBEDDINGS: {"model": EMBEDDER, "input": "Hello"},
+    MESSAGES: {"model": MODEL, "max_tokens": 9, "messages": [USER]},
 }
 # In a body, a path or a header: the port of a listener that nobody must call.
 PORT = "@port@"
