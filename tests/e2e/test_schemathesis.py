@@ -48,10 +48,10 @@ def test_the_service_does_what_its_document_says(
             env={**clean_environment(tmp_path), "SCHEMATHESIS_HOOKS": str(FOLDER / "hooks.py")},
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=110,
             check=False,
         )
 
         assert result.returncode == 0, result.stdout + result.stderr
-        assert "Tested: 10" in result.stdout
+        assert "Tested: 12" in result.stdout
         assert "internal error" not in service.log.read_text()
