@@ -41,11 +41,15 @@ from tensoria.backends.openai_compatible import OpenAIBackend
 from tensoria.backends.router import with_embeddings
 from tensoria.config import Settings
 from tensoria.errors import RequestEnded, TensoriaError
+from tensoria.memory.off import NoMemory
+from tensoria.memory.runs import Runs
+from tensoria.memory.store import Memory
 from tensoria.metrics.base import Metrics, NullMetrics
 from tensoria.metrics.shared import SharedMetrics
 from tensoria.schemas.endpoints import FIELDS
 
 _log = logging.getLogger("tensoria.engine")
+_memory_log = logging.getLogger("tensoria.memory")
 _admission_log = logging.getLogger("tensoria.admission")
 
 
@@ -90,6 +94,7 @@ def create_app(
     metrics = SharedMetrics(Path(metrics_folder), FIELDS) if metrics_folder else NullMetrics()
     app = Tensoria("tensoria", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    memory = memory_of(settings)
     app.extensions["tensoria"] = Services(
         settings=settings,
         keys=Keys(settings.api_keys, accepted(settings.api_keys_file), settings.metrics_key),
@@ -98,6 +103,8 @@ def create_app(
         accounts=Accounts(Limits(settings.workers), Usage(settings.data_dir / "usage")),
         backend=backend or create_backend(settings, metrics),
         metrics=metrics,
+        memory=memory,
+        runs=Runs(memory),
     )
     hooks.install(app, Cors(settings.cors_origins))
     error_handlers.install(app)
@@ -120,6 +127,16 @@ def create_backend(settings: Settings, metrics: Metrics | None = None) -> Backen
         return with_embeddings(settings, settings.embeddings_base_url)
     return (
         OpenAIBackend(settings) if settings.engine == "openai" else OllamaBackend(settings, metrics)
+    )
+
+
+def memory_of(settings: Settings) -> Memory:
+    """Return what keeps responses, or keeps none."""
+    if not settings.store:
+        _memory_log.info("responses are answered and not kept (STORE=0)")
+        return NoMemory()
+    return Memory(
+        settings.data_dir / "memory", days=settings.store_days, max_bytes=settings.store_max_bytes
     )
 
 

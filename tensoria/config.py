@@ -65,6 +65,9 @@ class Settings:
     strict: bool
     structured_retry: bool
     tool_rescue: bool
+    store: bool
+    store_days: float
+    store_max_bytes: int
     workers: int
     log_level: str
     log_format: str
@@ -122,6 +125,9 @@ class Settings:
             strict=env.boolean("STRICT"),
             structured_retry=env.boolean("STRUCTURED_RETRY"),
             tool_rescue=env.boolean("TOOL_RESCUE", default="1"),
+            store=env.boolean("STORE", default="1"),
+            store_days=env.number("STORE_DAYS", 30),
+            store_max_bytes=int(env.number("STORE_MAX_MB", 1024) * 1024 * 1024),
             workers=env.integer("WEB_CONCURRENCY", 1, minimum=1),
             log_level=env.choice("LOG_LEVEL", "INFO", _LOG_LEVELS, upper=True),
             log_format=env.choice("LOG_FORMAT", "text", ("text", "json")),

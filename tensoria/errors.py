@@ -21,6 +21,7 @@
     │   └── StructuredOutputInvalid 502 structured_output_invalid the answer misses its schema
     ├── ServiceStopping         503  service_stopping         the time for what still runs is up
     ├── Overloaded              503  overloaded               our queue is full, or too slow
+    ├── StorageUnavailable      503  storage_unavailable      what is kept cannot be reached
     └── InternalError           500  internal_error           our own fault
 
 The names are those that clients know (openai-python's `_exceptions.py`); the envelope is OpenAI's
@@ -240,6 +241,14 @@ class ServiceStopping(TensoriaError):
 
     def __init__(self, message: str = "The service is stopping, and this took too long.") -> None:
         super().__init__(message)
+
+
+class StorageUnavailable(TensoriaError):
+    """The disk that keeps responses fails, is full, or takes too long; a repeat may succeed."""
+
+    status = 503
+    code = "storage_unavailable"
+    headers: Mapping[str, str] = {"Retry-After": "5"}
 
 
 class InternalError(TensoriaError):

@@ -45,6 +45,7 @@ def make_app(fake: FakeOllama, tmp_path: Path) -> Iterator[Callable[..., Flask]]
     yield make
     for app in made:
         app.extensions["tensoria"].accounts.close()
+        app.extensions["tensoria"].memory.close()
 
 
 @pytest.fixture

@@ -25,8 +25,15 @@ OWN_KEY = "(API_KEY)"
 def install(app: Flask, cors: Cors) -> None:
     """Put the hooks on an app; `before_request` runs for unknown paths too."""
 
+    started = False
+
     def begin() -> Response | None:
+        nonlocal started
         identify()
+        if not started:
+            # Only a request knows what may wait for a disk without holding up the others.
+            started = True
+            services().memory.start(request.environ.get("tensoria.storing"))
         preflight = cors.preflight()
         if preflight is None:
             check_key()

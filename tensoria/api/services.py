@@ -17,6 +17,8 @@ from tensoria.backends.allowed import AllowedModels
 from tensoria.backends.base import Backend
 from tensoria.config import Settings
 from tensoria.errors import TensoriaError
+from tensoria.memory.runs import Runs
+from tensoria.memory.store import Memory
 from tensoria.metrics.base import Metrics
 
 
@@ -31,6 +33,8 @@ class Services:
     accounts: Accounts
     backend: Backend
     metrics: Metrics
+    memory: Memory
+    runs: Runs
 
 
 class Lent(Protocol):
@@ -90,6 +94,14 @@ class Client(Protocol):
         """
         ...
 
+    def detach(self, work: Callable[["Client"], None]) -> Lent:
+        """Begin some work that goes on without the request, with a client of its own.
+
+        `Lent.end`, or the end of the service, throws RequestEnded into it, or has its client gone.
+        The work raises nothing.
+        """
+        ...
+
 
 class UnwatchedClient:
     """The client under a server that cannot tell: never gone, and nothing is thrown or added."""
@@ -118,6 +130,9 @@ class UnwatchedClient:
     def lend(self, work: Callable[[], None]) -> Lent:
         return _InThread(work)
 
+    def detach(self, work: Callable[[Client], None]) -> Lent:
+        return _Detached(work)
+
 
 class _InThread:
     """Work in a thread, which nothing can be thrown into."""
@@ -132,6 +147,24 @@ class _InThread:
 
     def end(self, error: TensoriaError) -> None:
         """It comes to its own end."""
+
+
+class _Detached(UnwatchedClient):
+    """Work in a thread that goes on alone; it has to ask whether it was ended."""
+
+    def __init__(self, work: Callable[[Client], None]) -> None:
+        self._ended = False
+        self._work = _InThread(lambda: work(self))
+
+    def gone(self) -> bool:
+        return self._ended
+
+    def wait(self, seconds: float | None = None) -> bool:
+        return self._work.wait(seconds)
+
+    def end(self, error: TensoriaError) -> None:
+        """It looks for it between two receives of the engine."""
+        self._ended = True
 
 
 _UNWATCHED = UnwatchedClient()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import gevent
 import gevent.threadpool
 
 
@@ -13,11 +14,17 @@ class Aside:
     nothing that gevent has patched: no lock of `threading`, no logging.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float | None = None) -> None:
         self._pool: gevent.threadpool.ThreadPool | None = None
+        self._seconds = seconds
 
     def __call__(self, function: Callable[[], Any]) -> Any:
-        """Return what the function returns, or raise what it raises."""
+        """Return what the function returns, or raise what it raises.
+
+        Raises TimeoutError after `seconds`, before which nobody else may have let it begin; begun,
+        it goes on for nobody.
+        """
         if self._pool is None:
             self._pool = gevent.threadpool.ThreadPool(1)
-        return self._pool.apply(function)
+        with gevent.Timeout(self._seconds, TimeoutError):
+            return self._pool.apply(function)

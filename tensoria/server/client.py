@@ -8,13 +8,10 @@ from typing import Any
 import gevent
 
 from tensoria.errors import ClientClosed, RequestEnded, TensoriaError
+from tensoria.server.detached import DetachedClient, Ended, Handle
 from tensoria.server.heartbeats import Heartbeats
 from tensoria.server.pump import Pump, Step
 from tensoria.server.response import OneSendResponse
-
-
-class _Ended(RequestEnded, gevent.GreenletExit):  # type: ignore[misc]  # gevent has no types
-    """What gunicorn's worker takes for an end without a word, should nobody take it before."""
 
 
 class SocketClient:
@@ -50,13 +47,13 @@ class SocketClient:
     def __init__(
         self,
         client: Any,
-        everybody: "set[SocketClient] | None" = None,
+        everybody: "set[Any] | None" = None,
         response: OneSendResponse | None = None,
         heartbeats: Heartbeats | None = None,
     ) -> None:
         # The socket below gevent's: its recv returns at once instead of waiting in the hub.
         self._socket: socket.socket = getattr(client, "_sock", client)
-        self._everybody: set[SocketClient] = set() if everybody is None else everybody
+        self._everybody: set[Any] = set() if everybody is None else everybody
         self._everybody.add(self)
         self._response = response
         self._heartbeats = heartbeats
@@ -102,12 +99,16 @@ class SocketClient:
         """
         return Lent(self, work)
 
+    def detach(self, work: Callable[[DetachedClient], None]) -> Handle:
+        """Begin some work that goes on without the request; the worker's end waits for it too."""
+        return Handle(DetachedClient(self._everybody, work))
+
     def end(self, error: TensoriaError) -> bool:
         """Throw an error into the request, from the hub; tell whether it was the first in time."""
         if self not in self._everybody:
             return False
         self.stop_watching()
-        self._greenlet.throw(_Ended(error))
+        self._greenlet.throw(Ended(error))
         return True
 
     def gone(self) -> bool:

@@ -19,6 +19,7 @@ from tensoria.errors import ServiceStopping
 from tensoria.server import parts
 from tensoria.server.aside import Aside
 from tensoria.server.client import SocketClient
+from tensoria.server.detached import DetachedClient
 from tensoria.server.heartbeats import Heartbeats
 from tensoria.server.limits import raise_file_limit
 from tensoria.server.settings import LAST_WORDS_SECONDS, grace_seconds
@@ -28,6 +29,8 @@ NOTIFY_SECONDS = 1.0
 HANG_UP_SECONDS = 0.1
 GC_THRESHOLDS = (50_000, 50, 50)
 QUIET_SECONDS = 0.5
+# Who waits longer for the disk that keeps responses is told that it fails.
+STORING_SECONDS = 5.0
 
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -56,7 +59,7 @@ class TensoriaWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
         # a quarter of what a stream pays for being opened beside its request.
         gevent.config.track_greenlet_tree = False
         parts.install()
-        self._clients: set[SocketClient] = set()
+        self._clients: set[SocketClient | DetachedClient] = set()
         self._waiting: set[Waiting] = set()
         self._stopping = gevent.event.Event()
         self.wsgi: WSGIApp = WithClient(self.wsgi, self._clients, self._stopping.is_set)
@@ -112,7 +115,7 @@ class TensoriaWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
     def _wait_for_answers(self, servers: list[StreamServer], seconds: float) -> bool:
         """Hang up on idle clients until nobody is left; tell whether that was in time."""
         deadline = time.monotonic() + seconds
-        while any(server.pool.free_count() != server.pool.size for server in servers):
+        while self._clients or any(_is_busy(server) for server in servers):
             if time.monotonic() > deadline:
                 return False
             self.notify()
@@ -124,6 +127,11 @@ class TensoriaWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
                     waiting.end()
             gevent.sleep(HANG_UP_SECONDS)
         return True
+
+
+def _is_busy(server: StreamServer) -> bool:
+    busy: bool = server.pool.free_count() != server.pool.size
+    return busy
 
 
 class Listener:
@@ -174,7 +182,8 @@ class WithClient:
     """WSGI middleware that puts `tensoria.client` into environ, and watches it.
 
     `tensoria.stopping` tells whether the worker does no more than finish what it has, and
-    `tensoria.aside` runs a function that may wait for a disk.
+    `tensoria.aside` runs a function that may wait for a disk, `tensoria.storing` too, in a thread
+    of its own and for a few seconds at most.
 
     Whoever reads a body begins to watch behind it. Whoever answers with a stream goes on watching,
     and stops when the stream is closed. `start_response` is a method of gunicorn's response.
@@ -183,7 +192,7 @@ class WithClient:
     def __init__(
         self,
         app: WSGIApp,
-        everybody: set[SocketClient],
+        everybody: set[Any],
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._app = app
@@ -191,6 +200,7 @@ class WithClient:
         self._stopping = stopping
         self._heartbeats = Heartbeats()
         self._aside = Aside()
+        self._storing = Aside(STORING_SECONDS)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         # When client and engine answer faster than we read, a greenlet never waits, and one
@@ -204,6 +214,7 @@ class WithClient:
         )
         environ["tensoria.stopping"] = self._stopping()
         environ["tensoria.aside"] = self._aside
+        environ["tensoria.storing"] = self._storing
         if "HTTP_TRANSFER_ENCODING" in environ:
             environ["wsgi.input"] = ChunkedInput(environ["wsgi.input"])
         if environ["REQUEST_METHOD"] == "GET":
