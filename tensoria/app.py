@@ -22,11 +22,13 @@ from tensoria.api import (
     chat,
     compat,
     completions,
+    conversations,
     docs,
     embeddings,
     error_handlers,
     health,
     hooks,
+    kept_responses,
     messages,
     models,
     responses,
@@ -109,6 +111,8 @@ def create_app(
     hooks.install(app, Cors(settings.cors_origins))
     error_handlers.install(app)
     for blueprint in (chat.bp, completions.bp, embeddings.bp, messages.bp, responses.bp):
+        app.register_blueprint(blueprint)
+    for blueprint in (kept_responses.bp, conversations.bp):
         app.register_blueprint(blueprint)
     for blueprint in (models.bp, compat.bp, health.bp):
         app.register_blueprint(blueprint)

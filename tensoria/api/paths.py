@@ -12,7 +12,6 @@ _NOT_SERVED = frozenset(
         "audio",
         "batches",
         "containers",
-        "conversations",
         "evals",
         "files",
         "fine_tuning",
@@ -26,6 +25,8 @@ _NOT_SERVED = frozenset(
     }
 )
 _SERVED = frozenset({"chat", "completions", "embeddings", "messages", "models", "responses"})
+
+_SERVED = frozenset({"chat", "completions", "conversations", "embeddings", "models", "responses"})
 
 StartResponse = Callable[..., Any]
 WSGIApp = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]

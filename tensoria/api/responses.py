@@ -6,15 +6,16 @@ from functools import partial
 
 from flask import Blueprint, Response, request
 
+from tensoria.api.background import Asked, begin_in_background
 from tensoria.api.ids import new_id
 from tensoria.api.json import json_body
-from tensoria.api.memory import keep, recall, references
+from tensoria.api.memory import Keeping, recall, references, told_of_store
 from tensoria.api.notices import notices
 from tensoria.api.response_encoding import ResponseEncoding, WholeResponse
 from tensoria.api.services import backend, services
 from tensoria.api.streaming import stream_answer, whole_answer
 from tensoria.api.turns import in_turn
-from tensoria.backends.base import AnswerId, Explained
+from tensoria.backends.base import AnswerId, AnswerStream, Backend, Explained
 from tensoria.errors import TensoriaError
 from tensoria.schemas import responses as schema
 from tensoria.schemas.base import Loaded
@@ -23,7 +24,7 @@ from tensoria.schemas.response_images import unseen
 from tensoria.translate.response_events import ResponseFrame, ToEvents
 from tensoria.translate.response_items import identify
 from tensoria.translate.responses import SEALED, reword, to_chat, to_name, to_response
-from tensoria.wire.openai import ChatRequest
+from tensoria.wire.openai import ChatRequest, Chunk
 from tensoria.wire.responses import Item, ResponseRequest
 
 bp = Blueprint("responses", __name__, url_prefix="/v1")
@@ -49,13 +50,17 @@ def _answer(loaded: Loaded[ResponseRequest]) -> Response:
     told = notices(
         schema.ResponseSchema, replace(loaded, ignored=(*loaded.ignored, *map(to_name, unmatched)))
     )
-    told = replace(told, names=to_name)
+    told = told_of_store(asked, replace(told, names=to_name))
     answer_id = AnswerId(new_id("resp_"), int(time.time()))
     events = ToEvents(to_frame(asked, answer_id))
-    kept = partial(keep, request=asked, items=items)
-    open_answer = partial(
-        in_turn, lambda engine, answer: engine.chat(chat, answer), chat, answer_id
-    )
+
+    def open_chat(engine: Backend, answer: AnswerId) -> AnswerStream[Chunk]:
+        return engine.chat(chat, answer)
+
+    if asked.get("background"):
+        return begin_in_background(Asked(asked, items, chat, open_chat, answer_id), events, told)
+    kept = Keeping(asked, items)
+    open_answer = partial(in_turn, open_chat, chat, answer_id)
     if asked.get("stream"):
         lines = "application/x-ndjson" in request.headers.get("Accept", "")
         return stream_answer(open_answer, told, ResponseEncoding(events, kept, lines=lines))

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from tensoria.memory import items
+from tensoria.memory.responses import TOUCH_SECONDS
 
 
 class UnknownConversation(Exception):
@@ -28,6 +29,7 @@ class Conversation:
     id: str
     created: float
     metadata: dict[str, str]
+    used: float = 0.0
 
 
 def insert(
@@ -47,16 +49,26 @@ def insert(
 def find(db: sqlite3.Connection, owner: str, conversation_id: str) -> Conversation:
     """Return a conversation; raises UnknownConversation."""
     row = db.execute(
-        "SELECT created, metadata FROM conversations WHERE id = ? AND owner = ?",
+        "SELECT created, metadata, used FROM conversations WHERE id = ? AND owner = ?",
         (conversation_id, owner),
     ).fetchone()
     if row is None:
         raise UnknownConversation(conversation_id)
-    return Conversation(conversation_id, row[0], orjson.loads(row[1]))
+    return Conversation(conversation_id, row[0], orjson.loads(row[1]), row[2])
+
+
+def recall(db: sqlite3.Connection, owner: str, conversation_id: str) -> list[items.Item]:
+    """Return all that was said in a conversation; raises UnknownConversation."""
+    find(db, owner, conversation_id)
+    return items.of_conversation(db, conversation_id)
 
 
 def update(
-    db: sqlite3.Connection, owner: str, conversation_id: str, metadata: Mapping[str, str], now: float
+    db: sqlite3.Connection,
+    owner: str,
+    conversation_id: str,
+    metadata: Mapping[str, str],
+    now: float,
 ) -> Conversation:
     """Put other metadata in place of a conversation's; raises UnknownConversation."""
     find(db, owner, conversation_id)
@@ -65,6 +77,11 @@ def update(
         (orjson.dumps(dict(metadata)), now, conversation_id),
     )
     return find(db, owner, conversation_id)
+
+
+def is_stale(kept: Conversation, now: float) -> bool:
+    """Tell whether the use of a conversation is worth to be written down."""
+    return now - kept.used > TOUCH_SECONDS
 
 
 def touch(db: sqlite3.Connection, owner: str, conversation_id: str, now: float) -> None:

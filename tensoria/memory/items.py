@@ -96,9 +96,7 @@ def of_response(db: sqlite3.Connection, response: str) -> list[Item]:
 
 def of_conversation(db: sqlite3.Connection, conversation: str) -> list[Item]:
     """Return all items of a conversation, the oldest first."""
-    return _bodies(
-        db, "SELECT body FROM items WHERE conversation = ? ORDER BY place", conversation
-    )
+    return _bodies(db, "SELECT body FROM items WHERE conversation = ? ORDER BY place", conversation)
 
 
 def find(

@@ -17,8 +17,8 @@ Body = dict[str, Any]
 
 # Longer chains are somebody's loop; a model's context is full long before.
 MOST_LINKS = 10_000
-# A chain that is used more often than this is written down once.
-_TOUCH_SECONDS = 60.0
+# Of what is used more often than this, one use is written down.
+TOUCH_SECONDS = 60.0
 _FIELDS = "id, created, previous, conversation, status, background, worker, body"
 
 
@@ -116,9 +116,9 @@ def find(db: sqlite3.Connection, owner: str, response_id: str) -> Kept:
     ).fetchone()
     if row is None:
         raise UnknownResponse(response_id)
-    *told, background, worker, body = row
+    found, created, previous, conversation, status, background, worker, body = row
     whole = {**orjson.loads(body), "output": items.outputs(db, response_id)}
-    return Kept(*told, bool(background), worker, whole)
+    return Kept(found, created, previous, conversation, status, bool(background), worker, whole)
 
 
 def recall(db: sqlite3.Connection, owner: str, response_id: str) -> list[Item]:
@@ -145,7 +145,7 @@ def is_stale(db: sqlite3.Connection, owner: str, response_id: str, now: float) -
     """Tell whether the use of a chain is worth to be written down."""
     chain = _chain_of(db, owner, response_id)
     row = db.execute("SELECT used FROM chains WHERE id = ?", (chain,)).fetchone()
-    return row is not None and now - float(row[0]) > _TOUCH_SECONDS
+    return row is not None and now - float(row[0]) > TOUCH_SECONDS
 
 
 def touch(db: sqlite3.Connection, owner: str, response_id: str, now: float) -> None:
@@ -182,7 +182,11 @@ def unwanted(db: sqlite3.Connection, worker: str, running: Iterable[str]) -> lis
 
 
 def _end(
-    db: sqlite3.Connection, owner: str, body: Mapping[str, Any], conversation: str | None, now: float
+    db: sqlite3.Connection,
+    owner: str,
+    body: Mapping[str, Any],
+    conversation: str | None,
+    now: float,
 ) -> None:
     items.add(db, owner, body["output"], response=body["id"], output=True)
     if conversation is None or body["status"] not in ("completed", "incomplete"):

@@ -1,8 +1,7 @@
-"""One response that goes on without its request, as those see it who follow it in its own worker."""
+"""One response that goes on without its request, as its own worker sees it."""
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from tensoria.memory.events import Event
 from tensoria.memory.responses import Body
@@ -14,7 +13,7 @@ class Run:
     | state   | after           | its object is       | who follows                  |
     | ------- | --------------- | ------------------- | ---------------------------- |
     | going   | its creation    | queued, in progress | waits for the next events    |
-    | ended   | `publish(last)` | the final one       | has all events, and is told  |
+    | ended   | its last event  | the final one       | has all events, and is told  |
     """
 
     def __init__(self, owner: str, body: Body, worker: str) -> None:
@@ -41,20 +40,17 @@ class Run:
         with self._changed:
             return list(self._events)
 
-    def publish(self, events: Sequence[Event], body: Body | None = None) -> None:
-        """Add events; a body is what the response has become."""
+    def publish(
+        self, events: Sequence[Event], body: Body | None = None, *, last: bool = False
+    ) -> None:
+        """Add events; a body is what the response has become. Nothing follows the last."""
         with self._changed:
             self._events += events
+            self._ended = last
             if body is not None:
                 self._body = body
                 self._body_written = False
             self._changed.notify_all()
-
-    def over(self, events: Sequence[Event], body: Body) -> None:
-        """Add the last events; nothing follows."""
-        with self._changed:
-            self._ended = True
-        self.publish(events, body)
 
     def after(self, number: int, seconds: float) -> tuple[list[Event], bool]:
         """Return the events behind the one of this number, and whether they are the last.
@@ -63,7 +59,16 @@ class Run:
         """
         with self._changed:
             self._changed.wait_for(lambda: self._ended or len(self._events) > number + 1, seconds)
-            return self._events[number + 1 :], self._ended
+            found = self._events[number + 1 :]
+            if self._ended and not found:
+                # Said once more, so that no stream ends without it.
+                found = [{**self._events[-1], "sequence_number": number + 1}]
+            return found, self._ended
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end, at most so long; tell whether it has come."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._ended, seconds)
 
     def cancel(self) -> None:
         """Have the run end; a second call, or one after its end, does nothing."""

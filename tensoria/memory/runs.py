@@ -64,9 +64,9 @@ class Runs:
         except StorageUnavailable as error:
             _log.warning("%s The end of a response waits in memory.", error.message)
             self._keep_waiting(run, whole, body)
-            run.over(last, body)
+            run.publish(last, body, last=True)
             return
-        run.over(last, body)
+        run.publish(last, body, last=True)
         with self._lock:
             self._runs.pop(run.id, None)
 

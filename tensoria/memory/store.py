@@ -17,6 +17,9 @@ from tensoria.memory.workers import Worker, is_alive
 
 _log = logging.getLogger("tensoria.memory")
 
+__all__ = ["Connection", "Memory"]
+
+Connection = sqlite3.Connection
 Result = TypeVar("Result")
 Function = Callable[[sqlite3.Connection], Result]
 # Runs a function that may wait for a disk, so that nobody waits with its caller; raises
@@ -154,11 +157,11 @@ class Memory:
         while not self._closing:
             self._wake.wait(seconds)
             self._wake.clear()
-            if self._closing:
-                return
             seconds = _HURRY_SECONDS if self._tidied() else TIDY_SECONDS
 
     def _tidied(self) -> bool:
+        if self._closing:
+            return False
         try:
             more = self.tidy()
         except StorageUnavailable as error:

@@ -49,7 +49,6 @@ from tensoria.translate.responses import LOGPROBS, reword, to_echo
 from tensoria.wire.openai import ChatRequest
 from tensoria.wire.responses import ResponseRequest
 
-_NOT_KEPT = "Nothing is kept between requests: send the whole history."
 _OF_TOOLS = ("tools", "tool_choice", "parallel_tool_calls")
 # One of these has to say what is asked.
 _ASKING = frozenset({"input", "instructions", "previous_response_id", "conversation"})
@@ -117,10 +116,11 @@ class ResponseSchema(Schema):
     )
     metadata = MetadataField(metadata=honoured("Repeated in the answer."))
 
-    background = Background(metadata=refused(_NOT_KEPT))
-    conversation = ConversationField(metadata=refused(_NOT_KEPT))
-    previous_response_id = Text(metadata=refused(_NOT_KEPT))
-    store = Taken(False, metadata=ignored("Nothing is stored.", changes=False))
+    # What these need is kept unless STORE=0, which only the request itself is told.
+    background = Background(metadata=honoured("With store; refused with STORE=0."))
+    conversation = ConversationField(metadata=honoured("Refused with STORE=0."))
+    previous_response_id = Text(metadata=honoured("Refused with STORE=0."))
+    store = Flag(metadata=honoured("Absent: true. Ignored with STORE=0."))
 
     context_management = Taken([], metadata=ignored("Nothing is compacted.", changes=False))
     max_tool_calls = Whole(

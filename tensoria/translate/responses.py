@@ -117,6 +117,8 @@ def to_response(
         "usage": None,
         **request["echo"],
     }
+    if "conversation" in request:
+        response["conversation"] = {"id": request["conversation"]}
     return cast("Response", response)
 
 

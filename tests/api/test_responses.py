@@ -94,7 +94,7 @@ def test_a_whole_answer(client: FlaskClient) -> None:
     assert items(answer) == [("message", "Hello")]
     assert (answer["usage"]["input_tokens"], answer["usage"]["output_tokens"]) == (27, 8)
     assert answer["created_at"] <= answer["completed_at"]
-    assert answer["store"] is False
+    assert answer["store"] is True
 
 
 def test_a_streamed_answer_adds_up_to_the_whole_one(client: FlaskClient) -> None:

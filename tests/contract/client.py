@@ -16,7 +16,8 @@ from werkzeug.test import TestResponse
 
 from tests.contract import messages
 from tests.contract.embeddings import with_numbers
-from tests.contract.response_streams import check_response_stream
+from tests.contract.kept import check_kept
+from tests.contract.response_streams import check_response_events, check_response_stream
 from tests.contract.schemas import check
 from tests.contract.streams import check_stream
 
@@ -25,9 +26,13 @@ _KINDS = (
     ("POST", re.compile(r"/v1/completions"), "completion.response"),
     ("POST", re.compile(r"/v1/embeddings"), "embedding.response"),
     ("POST", re.compile(r"/v1/responses"), "response"),
+    ("GET", re.compile(r"/v1/responses/[^/]+"), "response"),
+    ("POST", re.compile(r"/v1/responses/[^/]+/cancel"), "response"),
     ("GET", re.compile(r"/v1/models"), "models.response"),
     ("GET", re.compile(r"/v1/models/.+"), "model"),
 )
+# Below /v1/ and without a kind in the contract's file: tests/contract/kept.py judges these.
+_KEPT = re.compile(r"/v1/(responses/[^/]+(/input_items)?|conversations(/.+)?)")
 # Pages about the API, which are not JSON and no part of OpenAI's.
 _PAGES = re.compile(r"/docs(/assets/.+)?|/redoc")
 _STREAMS = {"text/event-stream": False, "application/x-ndjson": True}
@@ -54,6 +59,7 @@ class ContractClient(FlaskClient):
                 include_usage=include_usage,
                 choices=choices,
                 kind=_kind(response.request.method, response.request.path),
+                resumed=response.request.method == "GET",
             )
         else:
             check_answer(response)
@@ -77,7 +83,9 @@ def check_answer(response: TestResponse) -> None:
         messages.check_answer(method, path, response.status_code, body)
         return
     kind = "error" if response.status_code >= 400 else _kind(method, path)
-    if kind is not None:
+    if kind == "kept":
+        check_kept(body)
+    elif kind is not None:
         check(kind, with_numbers(body) if kind == "embedding.response" else body)
 
 
@@ -98,6 +106,8 @@ def _kind(method: str, path: str) -> str | None:
     for known_method, pattern, kind in _KINDS:
         if method == known_method and pattern.fullmatch(path):
             return kind
+    if _KEPT.fullmatch(path):
+        return "kept"
     if path.startswith("/v1/"):
         raise AssertionError(f"tests/contract/client.py knows no contract for {method} {path}")
     return None
@@ -159,8 +169,10 @@ class _Judged:
         include_usage: bool | None,
         choices: int | None,
         kind: str | None,
+        resumed: bool,
     ) -> None:
         self._body = body
+        self._resumed = resumed
         self._parts = iter(body)
         self._read = bytearray()
         self._ndjson = ndjson
@@ -181,6 +193,9 @@ class _Judged:
         return part
 
     def _check(self) -> None:
+        if self._kind == "response" and self._resumed:
+            check_response_events(bytes(self._read), ndjson=self._ndjson)
+            return
         if self._kind == "response":
             check_response_stream(bytes(self._read), ndjson=self._ndjson)
             return

@@ -32,6 +32,18 @@ def check_response_stream(body: bytes, *, ndjson: bool = False) -> list[Event]:
     return events
 
 
+def check_response_events(body: bytes, *, ndjson: bool = False) -> list[Event]:
+    """Raise AssertionError unless `body` is the rest of a stream: rising, and ended once."""
+    events = _lines(body) if ndjson else _sse(body)
+    for event in events:
+        check("response.event", event)
+    numbers = [event["sequence_number"] for event in events]
+    _demand(numbers == sorted(set(numbers)), f"the numbers do not rise: {numbers}")
+    ends = [event["type"] for event in events if event["type"] in {*TERMINAL, "error"}]
+    _demand(len(ends) == 1 and events[-1]["type"] == ends[0], f"its terminal events are {ends}")
+    return events
+
+
 def _check_items(events: list[Event]) -> None:
     opened: dict[int, str] = {}
     done: dict[int, Any] = {}

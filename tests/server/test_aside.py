@@ -33,3 +33,18 @@ def test_one_after_the_other_in_one_thread() -> None:
     aside = Aside()
 
     assert len({aside(threading.get_ident) for _ in range(5)}) == 1
+
+
+def test_nobody_waits_longer_than_it_may_for_a_disk_that_hangs() -> None:
+    """Neither who has begun, nor who stands behind."""
+    lock = threading.Lock()
+    lock.acquire()
+    aside = Aside(0.05)
+    with pytest.raises(TimeoutError):
+        aside(lock.acquire)
+    with pytest.raises(TimeoutError):
+        aside(lambda: 7)
+    lock.release()
+    gevent.sleep(0.05)
+
+    assert aside(lambda: 7) == 7
