@@ -207,7 +207,7 @@ def test_it_is_counted_on_its_key_and_has_its_line(
     id_ = answered(client, key="one", background=True)["id"]
     until(lambda: got(client, id_, "one")["status"] == "completed")
     until(lambda: any(f"RUN /v1/responses/{id_} 200" in line for line in log.of_requests()))
-    [line] = [line for line in log.of_requests() if "RUN" in line]
+    [line] = [line for line in log.of_requests() if f"RUN /v1/responses/{id_}" in line]
 
     assert "completion_tokens=8" in line
     assert "prompt_tokens=27" in line
