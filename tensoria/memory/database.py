@@ -41,6 +41,10 @@ class Database:
         """Have a function change the file, all or nothing; raises as `read` does."""
         return self._transact("BEGIN IMMEDIATE", function)
 
+    def exists(self) -> bool:
+        """Tell whether anything was ever kept."""
+        return (self.folder / NAME).exists()
+
     def shrink(self, pages: int) -> None:
         """Give free pages back to the system, and let the log hold nothing of what was deleted."""
         connection = self._opened()

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -77,7 +78,7 @@ class Memory:
         self.aside: Aside = InTurn()
         self._started = False
         self._wake = threading.Event()
-        self._closing = False
+        self._closing = self._ended = False
         self._broken = False
 
     def read(self, function: Function[Result]) -> Result:
@@ -136,14 +137,22 @@ class Memory:
             threading.Thread(target=self._run, name="memory", daemon=True).start()
 
     def close(self) -> None:
-        """Give the files back; called once, when nobody asks any more."""
+        """Give the files back; called once. Who asks after that is told that nothing is there."""
         self._closing = True
         self._wake.set()
+        with suppress(StorageUnavailable):
+            self._call(self._end)
+
+    def _end(self) -> None:
+        self._ended = True
         self._database.close()
         self._worker.close()
 
     def tidy(self) -> bool:
         """Forget what has to be forgotten, for a moment; tell whether there is more."""
+        if not self._call(self._database.exists):
+            # Who never keeps anything has no file.
+            return False
         self.write(lambda db: end_cut_off(db, self._folder))
         now = self.clock()
         more = self.write(
@@ -175,8 +184,13 @@ class Memory:
         return more
 
     def _call(self, work: Callable[[], Result]) -> Result:
+        def unless_ended() -> Result:
+            if self._ended:
+                raise Unusable("the service ends")
+            return work()
+
         try:
-            result: Result = self.aside(work)
+            result: Result = self.aside(unless_ended)
         except (sqlite3.Error, OSError, Unusable) as error:
             raise StorageUnavailable(f"What is kept cannot be reached: {_why(error)}.") from error
         return result

@@ -301,9 +301,7 @@ def test_a_disk_that_fails_at_its_end_is_written_when_it_can_be(
     until(lambda: status(there, id_) == "completed")
 
 
-def test_an_explained_one_runs_nothing(
-    make_app: Callable[..., Flask], fake: FakeOllama
-) -> None:
+def test_an_explained_one_runs_nothing(make_app: Callable[..., Flask], fake: FakeOllama) -> None:
     app = make_app()
     # An explanation is no answer of OpenAI's.
     app.test_client_class = FlaskClient

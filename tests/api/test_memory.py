@@ -218,9 +218,7 @@ def test_a_disk_that_fails_is_no_fault_of_a_follow_up(
     assert ask(client, background=True).status_code == 503
 
 
-def test_a_full_disk_can_still_be_read(
-    make_app: Callable[..., Flask], fake: FakeOllama
-) -> None:
+def test_a_full_disk_can_still_be_read(make_app: Callable[..., Flask], fake: FakeOllama) -> None:
     app = make_app()
     client = app.test_client()
     first = answered(client, "One")

@@ -38,9 +38,7 @@ class Running:
         # A connection each: which worker answers is the kernel's choice.
         with requests.Session() as session:
             session.trust_env = False
-            return session.request(
-                method, self.url + path, json=body, headers=HEADERS, timeout=20
-            )
+            return session.request(method, self.url + path, json=body, headers=HEADERS, timeout=20)
 
     def ask(self, text: str = "Hi", **members: Any) -> Any:
         answer = self.call("POST", PATH, {"model": MODEL, "input": text, **members})
