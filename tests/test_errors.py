@@ -22,6 +22,7 @@ from tensoria.errors import (
     RequestError,
     RequestTooLarge,
     ServiceStopping,
+    StorageUnavailable,
     StructuredOutputInvalid,
     TensoriaError,
     UnsupportedMediaType,
@@ -49,6 +50,7 @@ TREE = [
     (StructuredOutputInvalid, 502, OURS, "structured_output_invalid", NO_RETRY),
     (BackendTimeout, 504, OURS, "timeout", NO_RETRY),
     (Overloaded, 503, OURS, "overloaded", {}),
+    (StorageUnavailable, 503, OURS, "storage_unavailable", {"Retry-After": "5"}),
     (InternalError, 500, OURS, "internal_error", {}),
 ]
 ELSEWHERE = {ContextLengthExceeded, AuthenticationError, BackendOverloaded}

@@ -16,6 +16,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tensoria.memory import conversations, responses
+from tensoria.memory.conversations import Conversation
+from tensoria.memory.store import Memory
 from tensoria.schemas.endpoints import ENDPOINTS
 from tensoria.schemas.support import table
 from tests.backends.fake_openai import DONE, delta, event, speak_openai, usage
@@ -385,9 +388,9 @@ ROWS: dict[str, dict[str, Row]] = {
         "think": THINKING["think"],
         "enable_thinking": THINKING["enable_thinking"],
         "chat_template_kwargs": THINKING["chat_template_kwargs"],
-        "background": Row(True),
-        "conversation": Row("conv_1"),
-        "previous_response_id": Row("resp_1"),
+        "background": everywhere(True, Seen(lambda told: told["background"] is True)),
+        "conversation": everywhere("conv_1", Sent("messages.0.content", "Marker")),
+        "previous_response_id": everywhere("resp_1", Sent("messages.0.content", "Marker")),
         "prompt": Row({"id": "pmpt_1"}),
         "context_management": Row([{"type": "compaction"}]),
         "max_tool_calls": Row(3),
@@ -397,11 +400,12 @@ ROWS: dict[str, dict[str, Row]] = {
         "prompt_cache_retention": Row("24h"),
         "safety_identifier": Row("s"),
         "service_tier": Row("flex"),
-        "store": Row(True),
+        "store": everywhere(False, Seen(lambda told: told["store"] is False)),
         "stream_options": Row({"include_obfuscation": True}),
         "truncation": Row("auto"),
     },
 }
+MARKER = {"type": "input_text", "text": "Marker"}
 CASES = [
     pytest.param(kind, path, name, id=f"{kind}-{path.removeprefix('/v1/')}-{name}")
     for kind in KINDS
@@ -470,6 +474,8 @@ class Engine:
         # The contract knows the answers to valid requests alone, and some here are not.
         app.test_client_class = FlaskClient
         self.client = app.test_client()
+        if path == RESPONSES:
+            _remember(app)
 
     def ask(self, body: dict[str, Any]) -> TestResponse:
         response = self.client.post(self._path, json=body)
@@ -479,6 +485,16 @@ class Engine:
     def sent(self) -> list[Any]:
         """Return the bodies that the engine got to run."""
         return [received.json for received in self._fake.received(self._upstream)]
+
+
+def _remember(app: Flask) -> None:
+    """Have a response and a conversation in which somebody said something."""
+    said = [{"id": "msg_1", "type": "message", "role": "user", "content": [MARKER]}]
+    kept = {"id": "resp_1", "status": "completed", "previous_response_id": None, "output": []}
+    memory: Memory = app.extensions["tensoria"].memory
+    memory.write(lambda db: responses.insert(db, "", kept, said, now=memory.clock()))
+    made = Conversation("conv_1", memory.clock(), {})
+    memory.write(lambda db: conversations.insert(db, "", made, said))
 
 
 def shows(proof: Sent | Seen | None, engine: Engine, response: TestResponse) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
-from tensoria.openapi import failures, operations
+from tensoria.openapi import failures, kept, operations
 from tensoria.openapi.fields import to_property
 
 _DESCRIPTION = """\
@@ -48,4 +48,5 @@ def build(version: str) -> dict[str, Any]:
     for status, response in errors.items():
         spec.components.response(f"Error{status}", response)
     operations.add(spec, errors)
+    kept.add(spec, errors)
     return spec.to_dict()

@@ -397,22 +397,6 @@ def test_explain_shows_the_chat_and_runs_nothing(
     assert fake.received("/api/chat") == []
 
 
-@pytest.mark.parametrize(
-    ("members", "param"),
-    [
-        ({"previous_response_id": "resp_1"}, "previous_response_id"),
-        ({"conversation": "conv_1"}, "conversation"),
-        ({"background": True}, "background"),
-        ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input[0]"),
-    ],
-)
-def test_what_asks_for_memory_is_refused_by_name(
-    client: FlaskClient, fake: FakeOllama, members: dict[str, Any], param: str
-) -> None:
-    assert refusal(ask(client, **members)) == (400, "unsupported_parameter", param)
-    assert fake.received("/api/chat") == []
-
-
 def test_a_key_is_asked_for(keyed: FlaskClient) -> None:
     asked = {"model": MODEL, "input": "Hi"}
 
