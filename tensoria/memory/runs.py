@@ -94,7 +94,7 @@ class Runs:
             time.sleep(seconds)
             with self._lock:
                 runs = list(self._runs.values())
-                if not runs:
+                if not runs or self._memory.ended:
                     self._writing = False
                     return
             looks = time.monotonic() - looked >= LOOK_SECONDS

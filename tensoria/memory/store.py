@@ -78,7 +78,7 @@ class Memory:
         self.aside: Aside = InTurn()
         self._started = False
         self._wake = threading.Event()
-        self._closing = self._ended = False
+        self._closing = self.ended = False
         self._broken = False
 
     def read(self, function: Function[Result]) -> Result:
@@ -107,7 +107,9 @@ class Memory:
     def erase(self, function: Function[Result]) -> Result:
         """Write what forgets something, so that nothing of it is left in any file."""
         result = self.write(function)
-        self._call(self._database.empty_log)
+        # It is gone for everybody; the next pass empties the log if this cannot.
+        with suppress(StorageUnavailable):
+            self._call(self._database.empty_log)
         return result
 
     def worker(self) -> str:
@@ -144,7 +146,7 @@ class Memory:
             self._call(self._end)
 
     def _end(self) -> None:
-        self._ended = True
+        self.ended = True
         self._database.close()
         self._worker.close()
 
@@ -185,7 +187,7 @@ class Memory:
 
     def _call(self, work: Callable[[], Result]) -> Result:
         def unless_ended() -> Result:
-            if self._ended:
+            if self.ended:
                 raise Unusable("the service ends")
             return work()
 

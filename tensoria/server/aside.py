@@ -27,4 +27,19 @@ class Aside:
         if self._pool is None:
             self._pool = gevent.threadpool.ThreadPool(1)
         with gevent.Timeout(self._seconds, TimeoutError):
-            return self._pool.apply(function)
+            result, error = self._pool.apply(_outcome, (function,))
+        if error is None:
+            return result
+        try:
+            raise error
+        finally:
+            # The error knows this frame: without it they would keep each other.
+            del error
+
+
+def _outcome(function: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+    """Let nothing be raised in the pool: gevent writes that out, with the message, as a fault."""
+    try:
+        return function(), None
+    except BaseException as error:  # noqa: BLE001  # it is raised in the caller
+        return None, error

@@ -4,9 +4,12 @@ import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +244,31 @@ def test_a_disk_that_fills_loses_no_answer(tmp_path: Path, fake: FakeOllama) -> 
     assert answers[-1]["output"][0]["content"][0]["text"] == "Hello"
     assert follow_up["status"] == "completed"
     assert refused.status_code in (200, 503)
+
+
+def test_a_lock_that_is_held_holds_up_nobody_but_its_writer(
+    tmp_path: Path, fake: FakeOllama
+) -> None:
+    with service(tmp_path, fake) as one:
+        first = one.ask("One")
+        path = tmp_path / "data" / "memory" / "memory.sqlite"
+        with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+            holder.execute("BEGIN IMMEDIATE")
+            answers: list[Any] = []
+            asking = threading.Thread(target=lambda: answers.append(one.ask("Two")))
+            asking.start()
+            fake.wait_for_request("/api/chat", count=2)
+            begun = time.monotonic()
+            for _ in range(20):
+                assert one.is_up()
+            took = time.monotonic() - begun
+            asking.join(20)
+            holder.execute("ROLLBACK")
+        one.ask("Three", previous_response_id=first["id"])
+
+    assert took < 1
+    assert answers[0]["store"] is False
+    assert said(fake) == ["One", "Hello", "Three"]
 
 
 def test_the_openai_client_finds_its_way(tmp_path: Path, fake: FakeOllama) -> None:

@@ -48,3 +48,16 @@ def test_nobody_waits_longer_than_it_may_for_a_disk_that_hangs() -> None:
     gevent.sleep(0.05)
 
     assert aside(lambda: 7) == 7
+
+
+def test_what_it_raises_is_not_written_out(capfd: pytest.CaptureFixture[str]) -> None:
+    """gevent would: with the message, which may hold what a client said."""
+
+    def fail() -> None:
+        raise ValueError("a secret of mine")
+
+    with pytest.raises(ValueError, match="secret"):
+        Aside()(fail)
+    gevent.sleep(0.02)
+
+    assert "secret" not in capfd.readouterr().err
