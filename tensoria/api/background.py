@@ -184,7 +184,14 @@ class _Work:
                     services().runs.finish(self._run, last, dict(self._events.response))
             finally:
                 self._has_place.set()
-                self._record.write()
+                self._end_record()
+
+    def _end_record(self) -> None:
+        """What is refused is told, and counted, by its request's own line."""
+        if self._refusal is None:
+            self._record.write()
+        elif self._record.account is not None:
+            self._record.account.settle(0, 0, 0.0)
 
     def _answer(self, watched: Client) -> list[Event]:
         try:

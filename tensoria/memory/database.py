@@ -110,6 +110,8 @@ def _make_private(path: Path) -> None:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
+    # First of all: what follows would change somebody else's file.
+    _check_version(connection)
     # Before there is any table, or it has no effect: deleting then makes the file shorter.
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
@@ -120,8 +122,11 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}").fetchall()
     if _version(connection) == 0:
         _make(connection)
+
+
+def _check_version(connection: sqlite3.Connection) -> None:
     version = _version(connection)
-    if version != VERSION:
+    if version not in (0, VERSION):
         raise Unusable(f"{NAME} was written by a newer Tensoria (version {version} of the file)")
 
 

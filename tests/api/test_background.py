@@ -176,6 +176,22 @@ def test_a_full_queue_refuses_it_with_its_status(
     until(lambda: status(client, id_) == "completed")
 
 
+def test_one_that_is_refused_has_one_line_and_gives_back_what_it_took(
+    make_app: Callable[..., Flask], slow: threading.Event, log: Lines, tmp_path: Path
+) -> None:
+    client = make_app(API_KEY="one", MAX_CONCURRENCY="1", MAX_QUEUE="0").test_client()
+    id_ = answered(client, key="one", background=True)["id"]
+    refused = ask(client, key="one", background=True)
+    slow.set()
+    until(lambda: got(client, id_, "one")["status"] == "completed")
+    until(lambda: list(read(tmp_path / "data" / "usage").values()) == [(2, 27, 8)])
+    lines = [line for line in log.of_requests() if f" {refused.status_code} " in line]
+
+    assert [line.partition("tensoria.request: ")[2][:18] for line in lines] == [
+        "POST /v1/responses"
+    ]
+
+
 def test_one_that_waits_is_queued_until_its_turn(
     make_app: Callable[..., Flask], slow: threading.Event
 ) -> None:

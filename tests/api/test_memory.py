@@ -2,6 +2,7 @@
 
 import os
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -230,6 +231,42 @@ def test_a_full_disk_can_still_be_read(make_app: Callable[..., Flask], fake: Fak
     assert second["store"] is False
     assert said(fake)[0] == ("user", "One")
     assert client.get(f"{PATH}/{first['id']}").status_code == 200
+
+
+@pytest.mark.parametrize("field", ["previous_response_id", "conversation"])
+def test_a_turn_is_a_use_also_where_it_is_not_stored(
+    make_app: Callable[..., Flask], field: str
+) -> None:
+    app = make_app()
+    client, memory = app.test_client(), app.extensions["tensoria"].memory
+    conversation: Any = client.post("/v1/conversations", json={}).json
+    first = answered(client)["id"] if field == "previous_response_id" else conversation["id"]
+    now = memory.clock()
+    memory.clock = lambda: now + 500
+    ask(client, store=False, **{field: first})
+    table = "chains" if field == "previous_response_id" else "conversations"
+    [(used,)] = memory.read(lambda db: db.execute(f"SELECT used FROM {table}").fetchall())  # noqa: S608
+
+    assert used == now + 500
+
+
+def test_a_conversation_that_is_deleted_meanwhile_loses_no_answer(
+    client: FlaskClient, fake: FakeOllama
+) -> None:
+    id_: Any = client.post("/v1/conversations", json={}).json["id"]  # type: ignore[index]
+    gate = threading.Event()
+    fake.script("/api/chat", stream([chat_line("Hel"), gate, done_line()]))
+    answers: list[Any] = []
+    asking = threading.Thread(
+        target=lambda: answers.append(answered(client, conversation=id_, store=False))
+    )
+    asking.start()
+    fake.wait_for_request("/api/chat")
+    client.delete(f"/v1/conversations/{id_}")
+    gate.set()
+    asking.join(10)
+
+    assert answers[0]["status"] == "completed"
 
 
 def test_the_files_are_the_services_alone(client: FlaskClient, tmp_path: Path) -> None:

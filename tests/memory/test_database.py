@@ -46,13 +46,11 @@ def test_a_file_of_a_newer_version_is_left_as_it_is(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / NAME)) as newer:
         newer.execute("CREATE TABLE of_tomorrow (x)")
         newer.execute("PRAGMA user_version = 99")
-    before = (tmp_path / NAME).read_bytes()[28:]
+    before = (tmp_path / NAME).read_bytes()
     with closing(Database(tmp_path)) as database, pytest.raises(Unusable, match="newer"):
         database.read(tables)
-    with closing(sqlite3.connect(tmp_path / NAME)) as newer:
-        assert tables(newer) == 1
 
-    assert len((tmp_path / NAME).read_bytes()[28:]) == len(before)
+    assert (tmp_path / NAME).read_bytes() == before
 
 
 def test_a_damaged_file_is_left_as_it_is(tmp_path: Path) -> None:
