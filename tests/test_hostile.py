@@ -68,7 +68,7 @@ class Target:
 
 
 @pytest.fixture(scope="module")
-def target() -> Iterator[Target]:
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """One for all rows, as a worker serves everybody."""
     with FakeOllama() as fake, socket.create_server(("127.0.0.1", 0)) as canary:
         able = ("completion", "tools", "vision", "insert", "thinking")
@@ -76,9 +76,11 @@ def target() -> Iterator[Target]:
             model_entry(MODEL, capabilities=able),
             model_entry(EMBEDDER, capabilities=("embedding",), digest="e" * 64),
         ]
-        app = create_app(Settings.from_env({"OLLAMA_BASE_URL": fake.url}))
+        data = str(tmp_path_factory.mktemp("data"))
+        app = create_app(Settings.from_env({"OLLAMA_BASE_URL": fake.url, "DATA_DIR": data}))
         app.test_client_class = ContractClient
         yield Target(app.test_client(), fake, canary)
+        app.extensions["tensoria"].memory.close()
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

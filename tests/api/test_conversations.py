@@ -8,8 +8,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.api.remembering import MODEL, Json, answered, ask, error, message, said
-from tests.fake_ollama import FakeOllama, chat_line, done_line, model_entry, stream
+from tests.api.remembering import Json, answered, ask, error, message, said
+from tests.fake_ollama import FakeOllama
 
 PATH = "/v1/conversations"
 
@@ -68,21 +68,6 @@ def test_what_is_not_stored_joins_it_too(client: FlaskClient) -> None:
 
     assert answer["store"] is False
     assert texts(client, id_) == [("user", "One"), ("assistant", "Hello")]
-
-
-def test_half_a_call_does_not_join_it(client: FlaskClient, fake: FakeOllama) -> None:
-    """It could not be said again: no result would follow it."""
-    fake.models = [model_entry(MODEL, capabilities=("completion", "tools"))]
-    id_ = made(client)["id"]
-    call = {"function": {"name": "look", "arguments": {}}}
-    fake.script(
-        "/api/chat",
-        stream([chat_line("Well"), chat_line("", tool_calls=[call]), done_line("length")]),
-    )
-    tools = [{"type": "function", "name": "look", "parameters": {"type": "object"}}]
-    answered(client, "One", conversation=id_, tools=tools)
-
-    assert texts(client, id_) == [("user", "One"), ("assistant", "Well")]
 
 
 def test_items_are_added_and_taken_out(client: FlaskClient) -> None:

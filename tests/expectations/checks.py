@@ -59,8 +59,11 @@ def each(kind: type[Kind], *, at: str | None = None) -> pytest.MarkDecorator:
 
 
 def gateway(fake: FakeOllama, **environ: str) -> FlaskClient:
-    """Return a client of a gateway in front of the engine, with nothing remembered yet."""
-    variables = {"OLLAMA_BASE_URL": fake.url, "DEFAULT_MODEL": MODEL, **environ}
+    """Return a client of a gateway in front of the engine, with nothing remembered yet.
+
+    It keeps no response: nobody closes it, and it would be kept beside the code.
+    """
+    variables = {"OLLAMA_BASE_URL": fake.url, "DEFAULT_MODEL": MODEL, "STORE": "0", **environ}
     app = create_app(Settings.from_env(variables))
     app.test_client_class = ContractClient
     return app.test_client()

@@ -153,5 +153,4 @@ def no_thread_left() -> Iterator[None]:
 
 
 def _threads() -> set[threading.Thread]:
-    """The one that tidies the memory begins with the first request, and lives with its app."""
-    return {t for t in threading.enumerate() if not t.name.startswith(("fake-", "memory"))}
+    return {t for t in threading.enumerate() if not t.name.startswith("fake-")}

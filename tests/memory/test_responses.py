@@ -114,6 +114,16 @@ def test_a_conversation_that_is_gone_takes_up_nothing(memory: Memory) -> None:
         memory.write(lambda db: conversations.append(db, "", "gone", [item("x")], 1))
 
 
+def test_half_a_call_does_not_join_its_conversation(memory: Memory) -> None:
+    """It could not be said again: no result would follow it."""
+    memory.write(lambda db: conversations.insert(db, "", Conversation("conv", 1, {}), []))
+    half = {"id": "fc_1", "type": "function_call", "status": "incomplete"}
+    keep(memory, "a", conversation="conv", status="incomplete", output=[item("m"), half])
+    joined = memory.read(lambda db: items.of_conversation(db, "conv"))
+
+    assert [each["id"] for each in joined] == ["in_a", "m"]
+
+
 def test_a_failed_response_does_not_join_its_conversation(memory: Memory) -> None:
     memory.write(lambda db: conversations.insert(db, "", Conversation("conv", 1, {}), []))
     keep(memory, "a", conversation="conv", status="failed")
