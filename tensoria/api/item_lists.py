@@ -8,28 +8,45 @@ from tensoria.memory.items import Page, Span
 
 MOST_ITEMS = 100
 _DEFAULT = 20
+_MOST_DIGITS = 9
 
 
 def asked_span() -> Span:
     """Return which part the query asks for; raises InvalidRequest."""
-    order = request.args.get("order") or "desc"
+    order = once("order") or "desc"
     if order not in ("asc", "desc"):
         raise InvalidRequest("'order' must be 'asc' or 'desc'.", param="order")
     limit = whole_number("limit", _DEFAULT)
     if not 1 <= limit <= MOST_ITEMS:
         raise InvalidRequest(f"'limit' must be from 1 to {MOST_ITEMS}.", param="limit")
-    return Span(limit, order == "desc", request.args.get("after") or None)
+    return Span(limit, order == "desc", once("after") or None)
 
 
 def whole_number(name: str, default: int) -> int:
     """Return a number of the query; raises InvalidRequest naming it."""
-    value = request.args.get(name)
-    if not value:
+    value = once(name)
+    if value is None:
         return default
     # isdecimal alone would take other scripts' digits, int alone "1_000".
-    if not (value.isascii() and value.isdecimal() and len(value) < 10):
+    if not (value.isascii() and value.isdecimal() and len(value) <= _MOST_DIGITS):
         raise InvalidRequest(f"'{name}' must be a whole number.", param=name)
     return int(value)
+
+
+def flag(name: str) -> bool:
+    """Return a flag of the query, false by default; raises InvalidRequest naming it."""
+    value = once(name)
+    if value not in (None, "true", "false"):
+        raise InvalidRequest(f"'{name}' must be true or false.", param=name)
+    return value == "true"
+
+
+def once(name: str) -> str | None:
+    """Return a value of the query; raises InvalidRequest where it stands there empty, or twice."""
+    values = request.args.getlist(name)
+    if len(values) > 1 or values == [""]:
+        raise InvalidRequest(f"'{name}' must have one value.", param=name)
+    return values[0] if values else None
 
 
 def item_list(page: Page) -> Response:

@@ -5,7 +5,7 @@ import time
 from flask import Blueprint, Response, request
 
 from tensoria.api.following import follow
-from tensoria.api.item_lists import asked_span, item_list, unknown_after, whole_number
+from tensoria.api.item_lists import asked_span, flag, item_list, unknown_after, whole_number
 from tensoria.api.json import json_response
 from tensoria.api.memory import OFF, owner
 from tensoria.api.services import services
@@ -21,8 +21,6 @@ bp = Blueprint("kept_responses", __name__, url_prefix="/v1/responses")
 
 # A run that is cancelled ends between two receives of the engine; its caller is told so far.
 CANCEL_SECONDS = 5.0
-# Of the query; what else it has is not looked at, as at OpenAI.
-_FALSE = frozenset({"", "false", "0"})
 
 
 @bp.get("/<response_id>")
@@ -30,7 +28,7 @@ def retrieve_response(response_id: str) -> Response:
     """Return a response as it is now, or the events of one that runs in the background."""
     memory, whose = _memory(response_id), owner()
     after = whole_number("starting_after", -1)
-    streams = request.args.get("stream", "").lower() not in _FALSE
+    streams = flag("stream")
     if not streams and after >= 0:
         raise InvalidRequest("'starting_after' is for a stream.", param="starting_after")
     run = services().runs.get(whose, response_id)
@@ -85,7 +83,10 @@ def cancel_response(response_id: str) -> Response:
         return json_response(_cancelled_here(run))
     kept = _found(memory, whose, response_id)
     if not kept.background:
-        raise InvalidRequest("Only a response that was created with 'background' can be cancelled.")
+        raise InvalidRequest(
+            "Only a response that was created with 'background' can be cancelled.",
+            param="background",
+        )
     body = kept.body if kept.worker is None else _cancelled_elsewhere(memory, whose, response_id)
     return json_response(body)
 

@@ -6,6 +6,7 @@ from typing import Any
 from apispec import APISpec
 
 from tensoria.openapi.answers import Shape, to_reference
+from tensoria.openapi.fields import or_null
 from tensoria.openapi.response_items import INPUT
 from tensoria.openapi.response_options import METADATA
 from tensoria.schemas.conversations import MOST_ITEMS
@@ -29,7 +30,7 @@ _PART: list[Shape] = [
         "name": "after",
         "in": "query",
         "description": "The id of the item behind which the part begins.",
-        "schema": {"type": "string"},
+        "schema": {"type": "string", "minLength": 1},
     },
 ]
 _AGAIN: list[Shape] = [
@@ -43,7 +44,7 @@ _AGAIN: list[Shape] = [
         "name": "starting_after",
         "in": "query",
         "description": "The number of the last event that need not be sent again.",
-        "schema": {"type": "integer", "minimum": 0},
+        "schema": {"type": "integer", "minimum": 0, "maximum": 999_999_999},
     },
 ]
 
@@ -94,6 +95,12 @@ class _Paths:
             "parameters": list(parameters),
             "responses": {"200": {"description": "As asked.", "content": content}, **errors},
         }
+        if parameters:
+            # Of gunicorn: a query may be as long as its client likes.
+            operation["responses"]["414"] = {
+                "description": "The request line is too long.",
+                "content": {_JSON: {"schema": {"$ref": "#/components/schemas/Envelope"}}},
+            }
         if body is not None:
             operation["requestBody"] = {"required": True, "content": {_JSON: {"schema": body}}}
         return operation
@@ -133,7 +140,10 @@ def _add_conversations(spec: APISpec, paths: _Paths) -> None:
     conversation = to_reference(spec, ConversationObject)
     deleted = to_reference(spec, Deleted)
     one = paths.operation
-    new: Shape = {"type": "object", "properties": {"items": _ITEMS, "metadata": METADATA}}
+    new: Shape = {
+        "type": "object",
+        "properties": {"items": or_null(_ITEMS), "metadata": or_null(METADATA)},
+    }
     changed = {"type": "object", "required": ["metadata"], "properties": {"metadata": METADATA}}
     paths.add(
         "/v1/conversations",

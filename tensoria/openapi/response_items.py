@@ -52,6 +52,7 @@ def _item(title: str, type_: str, required: list[str], **members: Shape) -> Shap
 
 def _message(title: str, roles: list[str], parts: list[Shape]) -> Shape:
     message = _item(title, "message", ["role"], role={"enum": roles}, content=_content(parts))
+    message["properties"]["type"] = {"enum": ["message", None]}
     return {**message, "required": ["role"]}
 
 

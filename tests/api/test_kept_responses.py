@@ -76,6 +76,8 @@ def test_a_list_in_parts(client: FlaskClient, query: str, ids: str, more: bool) 
         ("limit=1_0", "limit"),
         ("limit=-1", "limit"),
         ("order=up", "order"),
+        ("order=", "order"),
+        ("order=asc&order=desc", "order"),
         ("after=msg_none", "after"),
     ],
 )
@@ -97,6 +99,7 @@ def test_what_is_to_be_included_has_no_effect_and_is_told(client: FlaskClient) -
     [
         ("stream=true", "stream"),
         ("starting_after=1", "starting_after"),
+        ("stream=1", "stream"),
         ("stream=true&starting_after=x", "starting_after"),
     ],
 )

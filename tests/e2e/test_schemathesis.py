@@ -53,5 +53,5 @@ def test_the_service_does_what_its_document_says(
         )
 
         assert result.returncode == 0, result.stdout + result.stderr
-        assert "Tested: 12" in result.stdout
+        assert "Tested: 24" in result.stdout
         assert "internal error" not in service.log.read_text()

@@ -27,7 +27,10 @@ _RULES = (
     r"\.source\.data': the base64 of the data URL",
     r"\.source\.data': (expected a PNG|an image may)",
     r"'(output_config\.format|output_format)\.schema[^']*':",
-    r"'(background|conversation|previous_response_id)' is not supported\.",
+    r"'previous_response_id' and 'conversation' cannot be used together\.",
+    r"(Previous response|Conversation|Item) with id '.*' not found\.",
+    r"'background' needs 'store'",
+    r"'starting_after' is for a stream\.",
 )
 
 
