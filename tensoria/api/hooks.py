@@ -25,15 +25,8 @@ OWN_KEY = "(API_KEY)"
 def install(app: Flask, cors: Cors) -> None:
     """Put the hooks on an app; `before_request` runs for unknown paths too."""
 
-    started = False
-
     def begin() -> Response | None:
-        nonlocal started
         identify()
-        if not started:
-            # Only a request knows what may wait for a disk without holding up the others.
-            started = True
-            services().memory.start(request.environ.get("tensoria.storing"))
         preflight = cors.preflight()
         if preflight is None:
             check_key()
@@ -70,13 +63,17 @@ def identify() -> None:
     named = asked.environ.get("HTTP_X_REQUEST_ID", "")
     current = named if _REQUEST_ID.fullmatch(named) else new_id("req_")
     request_id.set(current)
+    known = services()
+    if not known.memory.started:
+        # Only a request knows what may wait for a disk without holding up the others.
+        known.memory.start(asked.environ.get("tensoria.storing"))
     g.record = Record(
         asked.method,
         asked.path,
         current,
         asked.remote_addr,
         endpoint=asked.url_rule.rule if asked.url_rule else OTHER,
-        metrics=services().metrics,
+        metrics=known.metrics,
     )
 
 

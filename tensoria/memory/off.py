@@ -15,6 +15,7 @@ class NoMemory(Memory):
 
     def __init__(self) -> None:
         super().__init__(Path(), days=0, max_bytes=0)
+        self.started = True
 
     def start(self, aside: Aside | None) -> None:
         """There is nothing to forget."""

@@ -76,7 +76,7 @@ class Memory:
         self._max_bytes = max_bytes
         self.clock = clock
         self.aside: Aside = InTurn()
-        self._started = False
+        self.started = False
         self._wake = threading.Event()
         self._closing = self.ended = False
         self._broken = False
@@ -134,8 +134,8 @@ class Memory:
         """Called with a worker's first request: from now on old responses are forgotten."""
         if aside is not None:
             self.aside = aside
-        if not self._started:
-            self._started = True
+        if not self.started:
+            self.started = True
             threading.Thread(target=self._run, name="memory", daemon=True).start()
 
     def close(self) -> None:
