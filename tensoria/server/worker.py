@@ -21,13 +21,15 @@ from tensoria.server.aside import Aside
 from tensoria.server.client import SocketClient
 from tensoria.server.detached import DetachedClient
 from tensoria.server.heartbeats import Heartbeats
-from tensoria.server.limits import raise_file_limit
+from tensoria.server.limits import make_room_for_files, raise_file_limit
 from tensoria.server.settings import LAST_WORDS_SECONDS, grace_seconds
 
 # How often the arbiter is told that this worker lives.
 NOTIFY_SECONDS = 1.0
 HANG_UP_SECONDS = 0.1
-GC_THRESHOLDS = (50_000, 50, 50)
+# Passes over what is young take less than a millisecond each, those over what such a pass left come
+# once in 500,000 objects more, and live streams are most of it.
+GC_THRESHOLDS = (5_000, 100, 50)
 QUIET_SECONDS = 0.5
 # Who waits longer for the disk that keeps responses is told that it fails.
 STORING_SECONDS = 5.0
@@ -55,6 +57,7 @@ class TensoriaWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
         """Called once in the worker's process, after gevent has patched."""
         super().load_wsgi()
         raise_file_limit()
+        make_room_for_files()
         # gevent notes for its debugger where each greenlet was spawned, which behind Flask is deep:
         # a quarter of what a stream pays for being opened beside its request.
         gevent.config.track_greenlet_tree = False
@@ -199,7 +202,7 @@ class WithClient:
         self._everybody = everybody
         self._stopping = stopping
         self._heartbeats = Heartbeats()
-        self._aside = Aside()
+        self._aside = Aside(humble=True)
         self._storing = Aside(STORING_SECONDS)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -1,5 +1,7 @@
 """What may wait for a disk holds up no other greenlet."""
 
+import os
+import sys
 import threading
 
 import gevent
@@ -33,6 +35,18 @@ def test_one_after_the_other_in_one_thread() -> None:
     aside = Aside()
 
     assert len({aside(threading.get_ident) for _ in range(5)}) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread is as nice as its process")
+def test_what_nobody_waits_for_is_nice_to_the_worker() -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, 0)
+
+    before = niceness()
+
+    assert Aside(humble=True)(niceness) == 19
+    assert Aside()(niceness) == before
+    assert niceness() == before
 
 
 def test_nobody_waits_longer_than_it_may_for_a_disk_that_hangs() -> None:

@@ -42,3 +42,29 @@ def test_the_limit_on_open_files_is_raised(soft: int, hard: int, raised: int) ->
     )
 
     assert done.stdout == f"{raised} {hard}\n"
+
+
+ROOM = """
+import os, resource
+from tensoria.server.limits import make_room_for_files
+resource.setrlimit(resource.RLIMIT_NOFILE, (1500, 2000))
+make_room_for_files()
+def told(name):
+    with open("/proc/self/status") as status:
+        return next(line.split()[1] for line in status if line.startswith(name))
+print(told("FDSize"), len(os.listdir("/proc/self/fd")) < 10)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what the kernel has room for is told by Linux")
+def test_there_is_room_for_all_files_before_the_first_is_opened() -> None:
+    """1500 files are as many as the limit allows; the kernel makes room by powers of two."""
+    done = subprocess.run(
+        [sys.executable, "-c", ROOM],
+        env={**os.environ, "PYTHONPATH": ":".join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout == "2048 True\n"
