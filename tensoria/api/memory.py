@@ -1,7 +1,7 @@
 """What a request finds of earlier ones, and what it leaves behind."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -134,9 +134,7 @@ def _chain(memory: Memory, previous: str) -> list[Item]:
             param="previous_response_id",
         ) from None
     if stale:
-        # A disk that is full lets itself be read.
-        with suppress(StorageUnavailable):
-            memory.write(lambda db: responses.touch(db, whose, previous, now))
+        _renew(memory, lambda db: responses.touch(db, whose, previous, now))
     return found
 
 
@@ -157,9 +155,14 @@ def _conversation(memory: Memory, conversation: str) -> list[Item]:
             code="conversation_not_found",
         ) from None
     if stale:
-        with suppress(StorageUnavailable):
-            memory.write(lambda db: conversations.touch(db, whose, conversation, now))
+        _renew(memory, lambda db: conversations.touch(db, whose, conversation, now))
     return found
+
+
+def _renew(memory: Memory, touch: Callable[[Connection], None]) -> None:
+    """Have what is used kept for longer, if that can be: a full disk lets itself be read."""
+    with suppress(StorageUnavailable):
+        memory.write(touch)
 
 
 def _referred(item: Item, place: str, found: dict[str, Item | None]) -> Item:

@@ -84,21 +84,28 @@ def _image(index: int, place: int, role: str, part: dict[str, Any]) -> ImagePart
             param=f"{where}.type",
         )
     image = part.get("image_url")
-    if image is None and part.get("file_id") is not None:
-        raise UnsupportedParameter(
-            f"'{where}.file_id' is not supported: no files are kept here. Send a data URL.",
-            param=f"{where}.file_id",
-        )
+    if image is None:
+        refuse_file(where, part)
     try:
-        return {"type": "image_url", "image_url": {"url": to_data_url(_url(image))}}
+        return {"type": "image_url", "image_url": {"url": checked_url(image)}}
     except BrokenImage as error:
         wrong: Any = [str(error)]
         wrong = {"url": wrong} if isinstance(image, dict) else wrong
         raise ValidationError({index: {"content": {place: {"image_url": wrong}}}}) from None
 
 
-def _url(image: object) -> str:
+def refuse_file(where: str, part: dict[str, Any]) -> None:
+    """Raise for a part that names a file in place of an image."""
+    if part.get("file_id") is not None:
+        raise UnsupportedParameter(
+            f"'{where}.file_id' is not supported: no files are kept here. Send a data URL.",
+            param=f"{where}.file_id",
+        )
+
+
+def checked_url(image: object) -> str:
+    """Return the data URL of an `image_url`, which is one or has one; raises BrokenImage."""
     url = image.get("url") if isinstance(image, dict) else image
     if not isinstance(url, str):
         raise BrokenImage(f"expected a data URL, got {kind(url)}.")
-    return url
+    return to_data_url(url)

@@ -10,7 +10,8 @@ from marshmallow import ValidationError
 
 from tensoria.errors import UnsupportedParameter
 from tensoria.schemas.base import kind
-from tensoria.translate.images import BrokenImage, to_data_url
+from tensoria.schemas.images import checked_url, refuse_file
+from tensoria.translate.images import BrokenImage
 
 Part = dict[str, Any]
 
@@ -100,16 +101,10 @@ def _image(place: str, part: Part, may_be: bool) -> Part:
             param=f"{place}.type",
         )
     image = part.get("image_url")
-    if image is None and part.get("file_id") is not None:
-        raise UnsupportedParameter(
-            f"'{place}.file_id' is not supported: no files are kept here. Send a data URL.",
-            param=f"{place}.file_id",
-        )
-    url = image.get("url") if isinstance(image, dict) else image
+    if image is None:
+        refuse_file(place, part)
     try:
-        if not isinstance(url, str):
-            raise BrokenImage(f"expected a data URL, got {kind(url)}.")
-        checked = to_data_url(url)
+        checked = checked_url(image)
     except BrokenImage as error:
         raise ValidationError({"image_url": [str(error)]}) from None
     detail = part.get("detail")
