@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from functools import partial
 
-from flask import request
-
 from tensoria.api.record import record
+from tensoria.api.services import this_request
 from tensoria.errors import TensoriaError
 from tensoria.translate.message_errors import to_envelope
 
@@ -16,10 +15,11 @@ _MODELS = "/v1/models"
 
 def speaks_anthropic() -> bool:
     """Tell by the path; where both APIs have it, by the header that Anthropic's clients send."""
-    path = request.path
+    asked = this_request()
+    path = asked.path
     if _is_below(path, MESSAGES):
         return True
-    return _is_below(path, _MODELS) and bool(request.environ.get("HTTP_ANTHROPIC_VERSION"))
+    return _is_below(path, _MODELS) and bool(asked.environ.get("HTTP_ANTHROPIC_VERSION"))
 
 
 def envelope(error: TensoriaError) -> object:
