@@ -1,0 +1,120 @@
+"""The models that clients of all kinds meet, behind the real service: what each says, and when."""
+
+import contextlib
+import json
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.service import Service, clean_environment, running_service
+from tests.fake_ollama import (
+    Exchange,
+    FakeOllama,
+    chat_line,
+    close,
+    done_line,
+    hang,
+    model_entry,
+    stream,
+)
+
+CLIENTS = Path(__file__).with_name("clients")
+ABLE = ("completion", "tools", "thinking")
+OSLO = {"function": {"name": "weather", "arguments": {"city": "Oslo"}}}
+
+Report = dict[str, Any]
+
+
+class Models:
+    """Answers of `/api/chat` by the model's name.
+
+    `smollm2:135m` says Hello, `thinks` thinks before it, `recalls` repeats all that was said to it,
+    `says-json` speaks JSON, `calls-tools` calls `weather` and then tells what that said,
+    `calls-twice` asks for two cities, one after the other, `breaks-off` breaks off in its middle,
+    `hangs` says no more from there on, and `waits` goes on only when `releases` is asked something.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: list[threading.Event] = []
+        self.says = {
+            "smollm2:135m": stream([chat_line("Hel"), chat_line("lo"), done_line()]),
+            "thinks:latest": stream([chat_line("", thinking="Hm."), chat_line("Hi"), done_line()]),
+            "recalls:latest": _recalls,
+            "says-json:latest": stream([chat_line('{"city": '), chat_line('"Oslo"}'), done_line()]),
+            "calls-tools:latest": _calls_tools,
+            "calls-twice:latest": _calls_twice,
+            "breaks-off:latest": stream([chat_line("Hel"), close]),
+            "hangs:latest": stream([chat_line("Hel"), hang]),
+            "waits:latest": self._waits,
+            "releases:latest": self._releases,
+        }
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Answer one question."""
+        self.says[exchange.request.json["model"]](exchange)
+
+    def _waits(self, exchange: Exchange) -> None:
+        gate = threading.Event()
+        self.waiting.append(gate)
+        stream([chat_line("Hel"), gate, chat_line("lo"), done_line()])(exchange)
+
+    def _releases(self, exchange: Exchange) -> None:
+        while self.waiting:
+            self.waiting.pop().set()
+        stream([chat_line("Go on."), done_line()])(exchange)
+
+
+def _recalls(exchange: Exchange) -> None:
+    said = "|".join(each["content"] for each in exchange.request.json["messages"])
+    stream([chat_line(said), done_line()])(exchange)
+
+
+def _calls_tools(exchange: Exchange) -> None:
+    last = exchange.request.json["messages"][-1]
+    if last["role"] != "tool":
+        call = chat_line("", tool_calls=[OSLO])
+        stream([chat_line("I look."), call, done_line(prompt=20, eval=10)])(exchange)
+        return
+    said = chat_line(f"{last['tool_name']}: {last['content']}")
+    stream([said, done_line(prompt=40, eval=5)])(exchange)
+
+
+def _calls_twice(exchange: Exchange) -> None:
+    results = [each for each in exchange.request.json["messages"] if each["role"] == "tool"]
+    if len(results) == 2:
+        told = ", ".join(each["content"] for each in results)
+        stream([chat_line(told), done_line(prompt=60, eval=5)])(exchange)
+        return
+    city = ["Oslo", "Rome"][len(results)]
+    call = {"function": {"name": "weather", "arguments": {"city": city}}}
+    stream([chat_line("", tool_calls=[call]), done_line(prompt=20, eval=10)])(exchange)
+
+
+@contextlib.contextmanager
+def service_of_models(folder: Path) -> Iterator[Service]:
+    """Run the service in front of them, with slots for answers that wait for others."""
+    with FakeOllama() as fake:
+        models = Models()
+        fake.models = [model_entry(name, capabilities=ABLE) for name in models.says]
+        fake.script("/api/chat", models)
+        with running_service(folder, fake.url, MAX_CONCURRENCY="8") as started:
+            yield started
+
+
+def report_of(command: Sequence[str], service: Service, folder: Path, base: str) -> Report:
+    """Run a client's program with the base URL and key; it prints its report, and nothing else."""
+    result = subprocess.run(
+        [*command, service.url + base, service.key],
+        cwd=CLIENTS,
+        env=clean_environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    seen: Report = json.loads(result.stdout)
+    return seen
