@@ -19,6 +19,7 @@ from tests.fake_ollama import (
     model_entry,
     stream,
 )
+from tests.requirements import need, need_program
 
 CLIENTS = Path(__file__).with_name("clients")
 ABLE = ("completion", "tools", "thinking")
@@ -42,7 +43,7 @@ class Models:
             "smollm2:135m": stream([chat_line("Hel"), chat_line("lo"), done_line()]),
             "thinks:latest": stream([chat_line("", thinking="Hm."), chat_line("Hi"), done_line()]),
             "recalls:latest": _recalls,
-            "says-json:latest": stream([chat_line('{"city": '), chat_line('"Oslo"}'), done_line()]),
+            "says-json:latest": _says_json,
             "calls-tools:latest": _calls_tools,
             "calls-twice:latest": _calls_twice,
             "breaks-off:latest": stream([chat_line("Hel"), close]),
@@ -71,8 +72,22 @@ def _recalls(exchange: Exchange) -> None:
     stream([chat_line(said), done_line()])(exchange)
 
 
+def _says_json(exchange: Exchange) -> None:
+    """Say it in pieces, or as the arguments of a call that the service forces by its schema."""
+    form = exchange.request.json.get("format") or {}
+    name = form.get("properties", {}).get("name")
+    said = [chat_line('{"city": '), chat_line('"Oslo"}')]
+    if name is not None:
+        said = [chat_line(f'{{"name": "{name["const"]}", "arguments": '), *said, chat_line("}")]
+    stream([*said, done_line()])(exchange)
+
+
 def _calls_tools(exchange: Exchange) -> None:
-    last = exchange.request.json["messages"][-1]
+    asked = exchange.request.json
+    last = asked["messages"][-1]
+    if "format" in asked:
+        _says_json(exchange)
+        return
     if last["role"] != "tool":
         call = chat_line("", tool_calls=[OSLO])
         stream([chat_line("I look."), call, done_line(prompt=20, eval=10)])(exchange)
@@ -118,3 +133,24 @@ def report_of(command: Sequence[str], service: Service, folder: Path, base: str)
     assert result.stderr == ""
     seen: Report = json.loads(result.stdout)
     return seen
+
+
+def framework(program: str) -> list[str]:
+    """Return the command of a program in `clients/frameworks`; a warning ends it. Or skip."""
+    folder = "tests/e2e/clients/frameworks"
+    python = CLIENTS / "frameworks" / ".venv" / "bin" / "python"
+    install = (
+        f"python3 -m venv {folder}/.venv && "
+        f"{folder}/.venv/bin/pip install -r {folder}/requirements.txt"
+    )
+    need(python.exists(), "LangChain and the Agents SDK", install)
+    return [str(python), "-W", "error", f"frameworks/{program}"]
+
+
+def node(program: str, package: str) -> list[str]:
+    """Return the command of a program for Node that needs a package. Or skip."""
+    path = need_program("node", "apt-get install --no-install-recommends nodejs npm")
+    installed = CLIENTS / "node_modules" / package
+    install = "npm install --no-package-lock --prefix tests/e2e/clients"
+    need(installed.exists(), f"{package} for Node", install)
+    return [path, program]

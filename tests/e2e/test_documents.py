@@ -24,7 +24,7 @@ from tests.requirements import need, need_program
 
 pytestmark = pytest.mark.e2e
 
-FRAMEWORKS = Path(__file__).parent / "clients" / "frameworks"
+PACKAGES = Path(__file__).parent / "clients"
 REQUESTS = [
     (path, command)
     for path in DOCUMENTS
@@ -103,15 +103,17 @@ def test_every_program_prints_the_answer(
 
 def python_for(program: str) -> str:
     """Return the interpreter that has what a program imports."""
-    if "langchain" not in program and "litellm" not in program:
+    names = {"langchain": "frameworks", "litellm": "litellm"}
+    found = [names[word] for word in names if word in program]
+    if not found:
         return sys.executable
-    python = FRAMEWORKS / ".venv" / "bin" / "python"
-    folder = "tests/e2e/clients/frameworks"
+    python = PACKAGES / found[0] / ".venv" / "bin" / "python"
+    folder = f"tests/e2e/clients/{found[0]}"
     install = (
         f"python3 -m venv {folder}/.venv && "
         f"{folder}/.venv/bin/pip install -r {folder}/requirements.txt"
     )
-    need(python.exists(), "LangChain and LiteLLM", install)
+    need(python.exists(), " and ".join(names), install)
     return str(python)
 
 

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.models import CLIENTS, Report, report_of, service_of_models
+from tests.e2e.models import Report, node, report_of, service_of_models
 from tests.e2e.service import Service
-from tests.requirements import need, need_program
 
 pytestmark = pytest.mark.e2e
 
@@ -27,11 +26,7 @@ def _python() -> list[str]:
 
 
 def _node() -> list[str]:
-    node = need_program("node", "apt-get install --no-install-recommends nodejs npm")
-    package = CLIENTS / "node_modules" / "openai"
-    install = "npm install --no-package-lock --prefix tests/e2e/clients"
-    need(package.exists(), "openai for Node", install)
-    return [node, "memory_node.mjs"]
+    return node("memory_node.mjs", "openai")
 
 
 COMMANDS = {"python": _python, "node": _node}
@@ -123,7 +118,7 @@ def test_a_deleted_conversation_is_gone_for_the_client(report: Report) -> None:
         ("unknown response", ("NotFoundError", None)),
         ("unknown previous", ("BadRequestError", "previous_response_id")),
         ("unknown conversation", ("BadRequestError", "conversation")),
-        ("not in the background", ("BadRequestError", None)),
+        ("not in the background", ("BadRequestError", "background")),
     ],
 )
 def test_the_client_raises_the_class_that_programs_catch(
