@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import queue
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
@@ -38,7 +39,7 @@ class Models:
     """
 
     def __init__(self) -> None:
-        self.waiting: list[threading.Event] = []
+        self.waiting: queue.SimpleQueue[threading.Event] = queue.SimpleQueue()
         self.says = {
             "smollm2:135m": stream([chat_line("Hel"), chat_line("lo"), done_line()]),
             "thinks:latest": stream([chat_line("", thinking="Hm."), chat_line("Hi"), done_line()]),
@@ -58,12 +59,12 @@ class Models:
 
     def _waits(self, exchange: Exchange) -> None:
         gate = threading.Event()
-        self.waiting.append(gate)
+        self.waiting.put(gate)
         stream([chat_line("Hel"), gate, chat_line("lo"), done_line()])(exchange)
 
     def _releases(self, exchange: Exchange) -> None:
-        while self.waiting:
-            self.waiting.pop().set()
+        # It may be asked before the other, which runs in the background.
+        self.waiting.get(timeout=20).set()
         stream([chat_line("Go on."), done_line()])(exchange)
 
 

@@ -79,7 +79,7 @@ async function toolLoop(streaming) {
   }
 }
 
-// Let the model that waits go on, once it has been asked.
+// Let the model that waits go on, as soon as it has been asked.
 const release = () => responses.create({ model: "releases", input: "Go", store: false });
 
 // Ask without waiting, and poll as OpenAI's guide does.

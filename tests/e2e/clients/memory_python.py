@@ -149,7 +149,7 @@ def cancelled(responses: Any) -> dict[str, Any]:
 
 
 def release(responses: Any) -> None:
-    """Let the model that waits go on, once it has been asked."""
+    """Let the model that waits go on, as soon as it has been asked."""
     responses.create(model="releases", input="Go", store=False)
 
 
