@@ -103,17 +103,17 @@ def test_every_program_prints_the_answer(
 
 def python_for(program: str) -> str:
     """Return the interpreter that has what a program imports."""
-    names = {"langchain": "frameworks", "litellm": "litellm"}
-    found = [names[word] for word in names if word in program]
-    if not found:
+    names = {"langchain": "frameworks", "from agents": "frameworks", "litellm": "litellm"}
+    name = next((names[word] for word in names if word in program), None)
+    if name is None:
         return sys.executable
-    python = PACKAGES / found[0] / ".venv" / "bin" / "python"
-    folder = f"tests/e2e/clients/{found[0]}"
+    python = PACKAGES / name / ".venv" / "bin" / "python"
+    folder = f"tests/e2e/clients/{name}"
     install = (
         f"python3 -m venv {folder}/.venv && "
         f"{folder}/.venv/bin/pip install -r {folder}/requirements.txt"
     )
-    need(python.exists(), " and ".join(names), install)
+    need(python.exists(), f"what stands in {folder}", install)
     return str(python)
 
 
