@@ -3,6 +3,7 @@
 import contextlib
 import json
 import queue
+import re
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
@@ -120,7 +121,10 @@ def service_of_models(folder: Path) -> Iterator[Service]:
 
 
 def report_of(command: Sequence[str], service: Service, folder: Path, base: str) -> Report:
-    """Run a client's program with the base URL and key; it prints its report, and nothing else."""
+    """Run a client's program with the base URL and key; it prints its report, and nothing else.
+
+    `ignored` joins it: what the service's log says was ignored of all that was sent.
+    """
     result = subprocess.run(
         [*command, service.url + base, service.key],
         cwd=CLIENTS,
@@ -133,7 +137,8 @@ def report_of(command: Sequence[str], service: Service, folder: Path, base: str)
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
     seen: Report = json.loads(result.stdout)
-    return seen
+    logged = service.log.read_text()
+    return {**seen, "ignored": sorted(set(re.findall(r" ignored=(\S+)", logged)))}
 
 
 def framework(program: str) -> list[str]:

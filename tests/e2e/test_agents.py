@@ -78,3 +78,12 @@ def test_a_run_ends_in_a_form(report: Report) -> None:
 
 def test_a_run_can_require_its_tool(report: Report) -> None:
     assert report["forced"] == "4 C in Oslo"
+
+
+def test_instructions_reach_the_model(report: Report) -> None:
+    assert report["instructed"] == "Be brief.|Hi"
+
+
+def test_only_the_strictness_of_a_tool_is_ignored(report: Report) -> None:
+    """No engine holds a model to the schema of a tool that it need not call."""
+    assert report["ignored"] == ["tools.*"]

@@ -117,6 +117,26 @@ def python_for(program: str) -> str:
     return str(python)
 
 
+@pytest.mark.parametrize("program", blocks(CLIENTS, "js"))
+def test_every_program_for_node_prints_the_answer(
+    service: Service, tmp_path: Path, program: str
+) -> None:
+    node = need_program("node", "apt-get install --no-install-recommends nodejs npm")
+    install = "npm install --no-package-lock --prefix tests/e2e/clients"
+    need((PACKAGES / "node_modules" / "ai").exists(), "Vercel's AI SDK", install)
+    done = subprocess.run(
+        [node, "--input-type=module", "-e", rewritten(program, service)],
+        cwd=PACKAGES,
+        env=clean_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.stdout, done.stderr) == ("Hello\n", "")
+
+
 def test_every_document_has_requests_or_programs_to_run() -> None:
     assert {path for path, _ in REQUESTS} == {README, GUIDE, CLIENTS}
     assert {path for path, _ in PROGRAMS} == {README, GUIDE, CLIENTS}

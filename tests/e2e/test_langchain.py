@@ -63,6 +63,14 @@ def test_an_answer_comes_in_its_form(report: Report, way: str) -> None:
     assert report["ways"][way]["structured"] == "Oslo"
 
 
+def test_instructions_reach_the_model(report: Report, way: str) -> None:
+    assert report["ways"][way]["instructed"] == "Be brief.|Hi"
+
+
+def test_only_a_budget_of_thoughts_is_ignored(report: Report) -> None:
+    assert report["ignored"] == ["thinking.*"]
+
+
 def test_the_service_remembers_what_is_not_sent_again(report: Report) -> None:
     """The model repeats all that it was told, so each turn doubles what was before."""
     said = "One|One|Two|One|One|Two|Three"

@@ -52,6 +52,15 @@ def test_a_tool_can_be_required(report: Report, way: str) -> None:
     assert report[way]["forced"] == {"whole": called, "streamed": called, "texts": []}
 
 
+def test_instructions_reach_the_model(report: Report, way: str) -> None:
+    assert report[way]["instructed"] == "Be brief.|Hi"
+
+
+def test_only_what_no_engine_has_is_ignored(report: Report) -> None:
+    """How tools are streamed (`eager_input_streaming`), and a budget of thoughts."""
+    assert report["ignored"] == ["thinking.*", "tools.*"]
+
+
 def test_an_object_comes_in_its_form(report: Report, way: str) -> None:
     assert report[way]["object"] == ["Oslo", "stop", []]
 

@@ -76,7 +76,7 @@ async function report(model, thinking) {
   const broken = await streamed({ model: model("breaks-off") });
   const choice = { toolChoice: "required", stopWhen: stepCountIs(1), tools: { weather } };
   return {
-    text: await both({ model: model("smollm2:135m"), system: "Be brief.", temperature: 0.5 }),
+    text: await both({ model: model("smollm2:135m") }),
     tools: await both({ model: model("calls-twice"), ...LOOP }),
     forced: await both({ model: model("calls-tools"), ...choice }),
     object: [place.object.city, place.finishReason, place.warnings ?? []],
@@ -84,6 +84,9 @@ async function report(model, thinking) {
     thoughts: (await generateText({ ...ASK, ...thought })).reasoningText,
     "thoughts streamed": await (await streamed(thought)).result.reasoningText,
     broken: [broken.texts, broken.kinds.includes("error"), await broken.result.finishReason],
+    instructed: (
+      await generateText({ ...ASK, model: model("recalls"), system: "Be brief." })
+    ).text,
     "unknown model": await failure(() => generateText({ ...ASK, model: model("none") })),
   };
 }

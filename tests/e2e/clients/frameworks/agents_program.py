@@ -36,6 +36,7 @@ class Place(BaseModel):
 
 
 FORECASTER = Agent(name="Forecaster", model="calls-twice", tools=[weather])
+BRIEF = Agent(name="Brief", model="recalls", instructions="Be brief.")
 RECALLING = Agent(name="Recalling", model="recalls")
 
 
@@ -100,7 +101,7 @@ async def placed() -> str:
     return (await Runner.run(agent, "Where?")).final_output.city
 
 
-async def forced() -> list[str]:
+async def forced() -> str:
     """Require the tool, and stop at its result."""
     agent = Agent(
         name="Forced",
@@ -124,6 +125,7 @@ async def main(base_url: str, key: str) -> dict[str, Any]:
         "session": await session(),
         "placed": await placed(),
         "forced": await forced(),
+        "instructed": (await Runner.run(BRIEF, "Hi")).final_output,
     }
 
 

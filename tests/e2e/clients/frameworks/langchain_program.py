@@ -11,10 +11,18 @@ from typing import Any
 
 from langchain_anthropic import ChatAnthropic
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel
+
+ASK = HumanMessage("Hi")
 
 
 @tool
@@ -57,10 +65,11 @@ class Program:
     def report(self) -> dict[str, Any]:
         """Take each step."""
         return {
-            "invoked": told(self.model("smollm2:135m").invoke("Hi")),
-            "streamed": told(streamed(self.model("smollm2:135m"), "Hi")),
+            "invoked": told(self.model("smollm2:135m").invoke([ASK])),
+            "streamed": told(streamed(self.model("smollm2:135m"), [ASK])),
             "tools": [self.tool_loop(streaming=streaming) for streaming in (False, True)],
             "structured": self.structured(),
+            "instructed": self.model("recalls").invoke([SystemMessage("Be brief."), ASK]).text,
         }
 
     def tool_loop(self, *, streaming: bool) -> dict[str, Any]:
@@ -124,7 +133,7 @@ def thoughts(program: Program) -> list[str]:
     asked: dict[str, Any] = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
     if program.way == "responses":
         asked = {"reasoning": {"effort": "low", "summary": "auto"}}
-    blocks = streamed(program.model("thinks", **asked), "Hi").content_blocks
+    blocks = streamed(program.model("thinks", **asked), [ASK]).content_blocks
     return [[block["type"], block.get("reasoning") or block.get("text")] for block in blocks]
 
 
