@@ -78,6 +78,9 @@ def test_the_service_remembers_what_is_not_sent_again(report: Report) -> None:
     assert report["remembered"] == {"whole": said, "streamed": said}
 
 
-@pytest.mark.parametrize("thinking", ["responses", "messages"])
-def test_thoughts_stand_before_the_text(report: Report, thinking: str) -> None:
-    assert report["thoughts"][thinking] == [["reasoning", "Hm."], ["text", "Hi"]]
+@pytest.mark.parametrize("thinking", ["kept", "not kept", "messages"])
+def test_thoughts_stand_before_the_text_and_can_be_sent_back(report: Report, thinking: str) -> None:
+    assert report["thoughts"][thinking] == {
+        "blocks": [["reasoning", "Hm."], ["text", "Hi"]],
+        "then": "Hi",
+    }

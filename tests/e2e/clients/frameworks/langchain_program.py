@@ -128,13 +128,27 @@ def remembered(program: Program) -> dict[str, Any]:
     return {"whole": model.invoke(messages).text, "streamed": streamed(model, messages).text}
 
 
-def thoughts(program: Program) -> list[str]:
-    """Return the kinds of blocks that an answer with thoughts has, and the thought."""
-    asked: dict[str, Any] = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
-    if program.way == "responses":
-        asked = {"reasoning": {"effort": "low", "summary": "auto"}}
-    blocks = streamed(program.model("thinks", **asked), [ASK]).content_blocks
-    return [[block["type"], block.get("reasoning") or block.get("text")] for block in blocks]
+THINKING: dict[str, dict[str, Any]] = {
+    "kept": {"reasoning": {"effort": "low", "summary": "auto"}},
+    "not kept": {
+        "reasoning": {"effort": "low", "summary": "auto"},
+        "store": False,
+        "include": ["reasoning.encrypted_content"],
+    },
+    "messages": {"thinking": {"type": "enabled", "budget_tokens": 1024}},
+}
+
+
+def thoughts(program: Program, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return the blocks of an answer with thoughts, and what comes of sending them back."""
+    model = program.model("thinks", **asked)
+    said = streamed(model, [ASK])
+    blocks = [
+        [block["type"], block.get("reasoning") or block.get("text")]
+        for block in said.content_blocks
+    ]
+    whole = model.invoke([ASK, said, ASK])
+    return {"blocks": blocks, "then": model.invoke([ASK, said, ASK, whole, ASK]).text}
 
 
 def main(base_url: str, key: str) -> dict[str, Any]:
@@ -143,7 +157,10 @@ def main(base_url: str, key: str) -> dict[str, Any]:
     return {
         "ways": {way: program.report() for way, program in programs.items()},
         "remembered": remembered(programs["responses"]),
-        "thoughts": {way: thoughts(programs[way]) for way in ("responses", "messages")},
+        "thoughts": {
+            name: thoughts(programs["messages" if name == "messages" else "responses"], asked)
+            for name, asked in THINKING.items()
+        },
     }
 
 
