@@ -129,7 +129,7 @@ class EngineAdapter(HTTPAdapter):
 
     def _keep(self, connection: Connection) -> None:
         now = time.monotonic()
-        connection.idle_since = now
+        connection.rest(now)
         if len(self._idle) >= self._most_idle:
             connection.close()
             return

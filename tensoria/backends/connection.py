@@ -105,6 +105,11 @@ class Connection:
             raise TimeoutError
         return data
 
+    def rest(self, now: float) -> None:
+        """Called when it goes back to the pool: nothing is waited for any more."""
+        self.due = inf
+        self.idle_since = now
+
     def receive_shortly(self, seconds: float) -> bytes:
         """Return what comes within a moment too short for the sweeper; may raise OSError."""
         self._sock.settimeout(seconds)

@@ -2,11 +2,13 @@
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from math import inf
 from typing import NamedTuple
 
 import pytest
 
+from tensoria.backends.adapter import EngineAdapter
 from tensoria.backends.answer import Answer
 from tensoria.backends.body import Body
 from tensoria.backends.connection import Connection
@@ -25,6 +27,13 @@ from tests.fake_ollama import chat_line, done_line
 FRAME = Frame(id="chatcmpl-test", created=1, model="m")
 
 
+class Pool(EngineAdapter):
+    """Keeps what is given back, and shows it."""
+
+    def idle(self) -> list[Connection]:
+        return list(self._idle)
+
+
 class Polling(NamedTuple):
     """A stream whose role has come, its engine's end, and what ends it when it is late."""
 
@@ -33,10 +42,19 @@ class Polling(NamedTuple):
     connection: Connection
 
 
-def open_stream(ours: socket.socket, engine: socket.socket, total: float = 60) -> Polling:
+def drop(_: Connection) -> None:
+    """Keep no connection."""
+
+
+def open_stream(
+    ours: socket.socket,
+    engine: socket.socket,
+    total: float = 60,
+    keep: Callable[[Connection], None] = drop,
+) -> Polling:
     """Return a chunked answer of which the first token was read."""
     connection = Connection(Polled(ours), Sweeper())
-    answer = Answer(connection, Head(200, True, None, True), b"", lambda _: None)
+    answer = Answer(connection, Head(200, True, None, True), b"", keep)
     clock = Clock(Limits(5, 5, Total.of(total)))
     stream = EngineStream(
         Body(answer, clock), LineDecoder(MAX_LINE_BYTES), ToChunks(FRAME), model="m", adjusted={}
@@ -168,3 +186,19 @@ def test_what_came_after_the_whole_time_is_not_lost() -> None:
         with pytest.raises(BackendTimeout, match="TOTAL_TIMEOUT"):
             stream.poll()
         connection.close()
+
+
+def test_a_connection_in_the_pool_is_not_late_for_anything() -> None:
+    ours, engine = socket.socketpair()
+    pool = Pool("http://127.0.0.1:1", most_idle=1)
+    with ours, engine:
+        stream, _, connection = open_stream(ours, engine, keep=pool._keep)
+        engine.sendall(chunk(done_line()) + b"0\r\n\r\n")
+        assert stream.poll() is None
+        assert connection.due < inf
+        next(stream)
+        stream.close()
+
+        assert pool.idle() == [connection]
+        assert connection.due == inf
+        pool.close()
