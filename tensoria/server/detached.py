@@ -52,6 +52,9 @@ class DetachedClient:
     def heartbeat(self, seconds: float, comment: bytes) -> None:
         """Nobody waits."""
 
+    def pump(self, source: int, step: Callable[[], bytes | None]) -> None:
+        """There is nobody to write to."""
+
     def lend(self, work: Callable[[], None]) -> "Handle":
         """Begin some work beside this one, which is ended by itself."""
         return Handle(DetachedClient(self._everybody, lambda client: work()))
