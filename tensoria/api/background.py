@@ -9,7 +9,6 @@ from typing import Any
 
 from flask import Flask, Response, current_app, g, request
 
-from tensoria.admission.key import Key
 from tensoria.api.error_handlers import to_tensoria_error
 from tensoria.api.events import Turn, note
 from tensoria.api.following import follow
@@ -17,7 +16,7 @@ from tensoria.api.json import json_response
 from tensoria.api.memory import memory_for, owner
 from tensoria.api.notices import Notices
 from tensoria.api.record import Record, record
-from tensoria.api.services import Client, backend, client, explains, services
+from tensoria.api.services import Client, backend, client, explains, key, services
 from tensoria.api.turns import in_turn
 from tensoria.backends.base import AnswerId, AnswerStream, Backend, Explained
 from tensoria.errors import ClientClosed, InvalidRequest, RequestEnded, TensoriaError
@@ -144,7 +143,7 @@ class _Work:
         # The proxy's own object: the proxy means nothing where no request is.
         self._app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
         self._environ = _environ()
-        self._key: Key | None = g.key
+        self._key = key()
         self._record = _RunRecord(
             run,
             self._running,

@@ -6,11 +6,8 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from flask import g
-
-from tensoria.admission.key import Key
 from tensoria.api.notices import Notices
-from tensoria.api.services import client, services
+from tensoria.api.services import client, key, services
 from tensoria.errors import InvalidRequest, StorageUnavailable, UnsupportedParameter
 from tensoria.memory import conversations, items, responses
 from tensoria.memory.conversations import UnknownConversation
@@ -25,8 +22,8 @@ OFF = "this service keeps nothing (STORE=0)"
 
 def owner() -> str:
     """Return whose memory the current request may look into: its key's, or everybody's."""
-    key: Key | None = g.key
-    return key.name if key is not None else ""
+    used = key()
+    return "" if used is None else used.name
 
 
 def memory_for(field: str) -> Memory:

@@ -1,18 +1,18 @@
 """POST /v1/messages and POST /v1/messages/count_tokens: Anthropic's API."""
 
 import time
-from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response
 
 from tensoria.api.dialect import envelope_of_request
 from tensoria.api.ids import new_id
 from tensoria.api.json import json_body, json_response
 from tensoria.api.message_encoding import MessageEncoding
 from tensoria.api.notices import Notices, notices
-from tensoria.api.services import backend
+from tensoria.api.services import backend, key
 from tensoria.api.streaming import stream_answer, whole_answer
 from tensoria.api.turns import in_turn
 from tensoria.backends.base import AnswerId
@@ -21,25 +21,13 @@ from tensoria.schemas.base import Loaded
 from tensoria.schemas.chat_messages import settle_history
 from tensoria.translate.message_count import estimate
 from tensoria.translate.message_events import Collected, ToMessage
-from tensoria.translate.messages import thoughts_of, to_adjusted, to_chat
+from tensoria.translate.messages import thoughts_of, to_chat, to_name
 from tensoria.wire.messages import TokenCount
-from tensoria.wire.openai import ChatRequest, Timings
+from tensoria.wire.openai import ChatRequest
 
 bp = Blueprint("messages", __name__, url_prefix="/v1")
 
 ESTIMATED = "X-Tensoria-Estimated"
-
-
-class MessageNotices(Notices):
-    """What is told of a message: fields of the chat that it became have its own names."""
-
-    def tell(self, response: Response, adjusted: Mapping[str, str], timings: Timings) -> None:
-        """See `Notices.tell`."""
-        super().tell(response, to_adjusted(adjusted), timings)
-
-    def member(self, adjusted: Mapping[str, str], timings: Timings) -> dict[str, Any]:
-        """See `Notices.member`."""
-        return super().member(to_adjusted(adjusted), timings)
 
 
 @bp.post("/messages")
@@ -85,10 +73,10 @@ def _chat(loaded: Loaded[Any]) -> ChatRequest:
     return chat
 
 
-def _notices(of: Any, loaded: Loaded[Any]) -> MessageNotices:
-    found = notices(of, loaded)
+def _notices(of: Any, loaded: Loaded[Any]) -> Notices:
+    found, used = notices(of, loaded), key()
     ignored = found.ignored
-    if g.key is not None and g.key.end_users:
+    if used is not None and used.end_users:
         # Here a user's id tells callers apart.
         ignored = tuple(name for name in ignored if name != "metadata")
-    return MessageNotices(ignored, verbose=found.verbose)
+    return replace(found, ignored=ignored, names=to_name)

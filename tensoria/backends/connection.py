@@ -55,7 +55,7 @@ class Connection:
 
     def send(self, data: bytes, by: float) -> None:
         """Send all of it; TimeoutError when that is not done by that moment."""
-        self._wait_until(by)
+        self.expect(by)
         try:
             sent = 0
             if self._below is not None and not self._tls:
@@ -73,7 +73,7 @@ class Connection:
 
         Raises TimeoutError when nothing came by that moment, OSError when the connection broke.
         """
-        self._wait_until(by)
+        self.expect(by)
         try:
             data = self._receive()
         except OSError as error:
@@ -89,8 +89,10 @@ class Connection:
         return None if self._below is None or self._tls else self._sock.fileno()
 
     def expect(self, by: float) -> None:
-        """Have the sweeper cut the connection when nothing has come by that moment."""
-        self._wait_until(by)
+        """Have the sweeper cut the connection when what is waited for has not come by then."""
+        self.due = by
+        if by < self._sweeper.next_look:
+            self._sweeper.look()
 
     def poll(self) -> bytes | None:
         """Return what has come, without waiting: None for nothing yet; else as `receive`."""
@@ -145,11 +147,6 @@ class Connection:
         """Close it; a second call does nothing."""
         self._sweeper.forget(self)
         self._sock.close()
-
-    def _wait_until(self, by: float) -> None:
-        self.due = by
-        if by < self._sweeper.next_look:
-            self._sweeper.look()
 
     def _receive(self) -> bytes:
         """gevent's recv tries before it waits: mostly in vain, for an exception each time."""

@@ -8,7 +8,7 @@ from marshmallow import ValidationError, fields, missing
 from tensoria.schemas.base import kind
 from tensoria.schemas.message_blocks import ignored_in_blocks, to_blocks
 from tensoria.schemas.message_images import check_number
-from tensoria.schemas.response_format import NAME
+from tensoria.schemas.response_format import NAME, wrong_at
 from tensoria.translate.json_schema import to_checker
 from tensoria.translate.reasoning import is_unheard
 from tensoria.translate.schema_parts import BadSchema
@@ -107,10 +107,7 @@ def to_form(value: Any) -> JsonSchema:
     try:
         to_checker(schema)
     except BadSchema as bad:
-        nested: Any = [bad.reason]
-        for key in reversed(("schema", *bad.place)):
-            nested = {key: nested}
-        raise ValidationError(nested) from None
+        raise wrong_at(bad.reason, "schema", *bad.place) from None
     return {"name": NAME, "schema": schema}
 
 

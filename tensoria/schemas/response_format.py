@@ -72,11 +72,16 @@ def _expected(value: Any) -> str:
     return f"expected an object, got {kind(value)}."
 
 
-def _wrong(message: str, *place: str | int) -> ValidationError:
+def wrong_at(message: str, *place: str | int) -> ValidationError:
+    """Return the error of something that stands below a field, so that it is named in full."""
     nested: Any = [message]
-    for key in reversed(("json_schema", *place)):
+    for key in reversed(place):
         nested = {key: nested}
     return ValidationError(nested)
+
+
+def _wrong(message: str, *place: str | int) -> ValidationError:
+    return wrong_at(message, "json_schema", *place)
 
 
 def ignored_in_format(raw: dict[str, Any]) -> set[str]:

@@ -10,6 +10,7 @@ from marshmallow import ValidationError, fields, missing
 
 from tensoria.errors import UnsupportedParameter
 from tensoria.schemas.base import Flag, kind
+from tensoria.schemas.chat import LOGPROBS_SINCE
 from tensoria.schemas.reasoning import EffortField, unheard
 from tensoria.schemas.response_format import ResponseFormatField
 from tensoria.schemas.response_tools import of_chat
@@ -103,14 +104,10 @@ class Include(fields.Field[list[str]]):
         return value or missing
 
 
-# The first Ollama that tells them (`schemas.chat`).
-_LOGPROBS_SINCE = (0, 12, 11)
-
-
 def untold(value: list[str], traits: Callable[[], Traits]) -> set[str]:
     """Name what cannot be included; raises for probabilities that the engine does not tell."""
-    if LOGPROBS in value and traits().is_older(_LOGPROBS_SINCE):
-        wanted = ".".join(map(str, _LOGPROBS_SINCE))
+    if LOGPROBS in value and traits().is_older(LOGPROBS_SINCE):
+        wanted = ".".join(map(str, LOGPROBS_SINCE))
         raise UnsupportedParameter(
             f"'include' of '{LOGPROBS}' needs Ollama {wanted} or later.", param="include"
         )

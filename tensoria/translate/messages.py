@@ -3,7 +3,7 @@
 Source: docs.anthropic.com/en/api/messages, and the package `anthropic`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import orjson
@@ -84,9 +84,9 @@ def thoughts_of(request: MessageRequest) -> Thoughts:
     return "omitted" if request["thinking"].get("display") == "omitted" else "shown"
 
 
-def to_adjusted(adjusted: Mapping[str, str]) -> dict[str, str]:
-    """Return what was adjusted of a chat, under the names that the client used."""
-    return {_NAMES.get(name, name): value for name, value in adjusted.items()}
+def to_name(field: str) -> str:
+    """Return what a message calls a field of a chat."""
+    return _NAMES.get(field, field)
 
 
 def form_of(request: MessageRequest | CountRequest) -> JsonSchema | None:

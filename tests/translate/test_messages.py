@@ -7,9 +7,9 @@ import pytest
 from tensoria.translate.messages import (
     form_of,
     thoughts_of,
-    to_adjusted,
     to_chat,
     to_messages,
+    to_name,
 )
 
 HI: Any = [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]
@@ -211,7 +211,8 @@ def test_thoughts_are_told_to_who_asks_for_them(fields: Any, expected: str) -> N
 
 
 def test_adjustments_have_the_clients_names() -> None:
-    assert to_adjusted({"think": "low", "max_tokens": "9"}) == {
+    told = {"think": "low", "max_tokens": "9"}
+    assert {to_name(name): value for name, value in told.items()} == {
         "thinking": "low",
         "max_tokens": "9",
     }
