@@ -176,6 +176,9 @@ class Memory:
         try:
             more = self.tidy()
         except StorageUnavailable as error:
+            if self.ended:
+                # It was given back meanwhile, which is no fault of the disk's.
+                return False
             if not self._broken:
                 _log.error("%s Responses are answered and not kept.", error.message)
             self._broken = True

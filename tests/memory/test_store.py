@@ -118,6 +118,23 @@ def test_a_disk_that_fails_is_told_once_and_when_it_is_well(
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
 
 
+class Stopping(Memory):
+    """A memory whose service ends just as it begins to tidy."""
+
+    def tidy(self) -> bool:
+        self.close()
+        return super().tidy()
+
+
+def test_a_stop_in_the_middle_of_tidying_is_no_fault_of_the_disk(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    memory = Stopping(tmp_path, days=1, max_bytes=10**6)
+
+    assert not memory._tidied()
+    assert caplog.records == []
+
+
 def test_a_dead_workers_run_has_failed_for_who_reads_it(memory: Memory) -> None:
     keep(memory, "a", worker="0:dead", status="in_progress", output=[])
     kept = memory.find("", "a")
