@@ -10,7 +10,7 @@ import gevent
 from tensoria.errors import ClientClosed, RequestEnded, TensoriaError
 from tensoria.server.detached import DetachedClient, Ended, Handle
 from tensoria.server.heartbeats import Heartbeats
-from tensoria.server.pump import Pump, Step
+from tensoria.server.pump import Batch, Pump, Step
 from tensoria.server.response import OneSendResponse
 
 
@@ -34,6 +34,7 @@ class SocketClient:
     """
 
     __slots__ = (
+        "_batch",
         "_everybody",
         "_gone",
         "_greenlet",
@@ -50,6 +51,7 @@ class SocketClient:
         everybody: "set[Any] | None" = None,
         response: OneSendResponse | None = None,
         heartbeats: Heartbeats | None = None,
+        batch: Batch | None = None,
     ) -> None:
         # The socket below gevent's: its recv returns at once instead of waiting in the hub.
         self._socket: socket.socket = getattr(client, "_sock", client)
@@ -57,6 +59,7 @@ class SocketClient:
         self._everybody.add(self)
         self._response = response
         self._heartbeats = heartbeats
+        self._batch = Batch() if batch is None else batch
         self._greenlet = gevent.getcurrent()
         self._gone = False
         self._watcher: Any = None
@@ -90,7 +93,7 @@ class SocketClient:
         Raises what `step` raises, RequestEnded, and ClientClosed when the client takes no more.
         """
         if self._response is not None:
-            Pump(self._response, step).run(source)
+            Pump(self._response, step, self._batch).run(source)
 
     def lend(self, work: Callable[[], None]) -> "Lent":
         """Begin some work beside the request; until it is done, `end` throws into it instead.

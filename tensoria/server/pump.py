@@ -20,6 +20,36 @@ _READ = 1
 # Of what is ready at a time, first what is not a stream's next chunk: requests that begin, and the
 # first words of their answers. libev's priorities go from -2 to 2.
 _BEHIND_OTHERS = -1
+# So many clients are written to at a time: the first of them waits for the steps of the others.
+MOST_WRITES = 32
+
+
+class Batch:
+    """The pumps of a worker that have something to write when the loop's turn is over.
+
+    A write to a reader that sleeps has the kernel wake it, which costs twice what the rest of the
+    write does, and a reader of many streams (a proxy, a client on this machine) sleeps again before
+    the next step is taken. Of writes one behind the other only the first wakes it.
+    """
+
+    __slots__ = ("_pumps",)
+
+    def __init__(self) -> None:
+        self._pumps: list[Pump] = []
+
+    def add(self, pump: "Pump") -> None:
+        """Have it write before the loop sleeps again."""
+        if not self._pumps:
+            get_hub().loop.run_callback(self.write)
+        self._pumps.append(pump)
+        if len(self._pumps) >= MOST_WRITES:
+            self.write()
+
+    def write(self) -> None:
+        """Have all of them write."""
+        pumps, self._pumps = self._pumps, []
+        for pump in pumps:
+            pump.write()
 
 
 class Pump:
@@ -29,17 +59,21 @@ class Pump:
     the client does not take at once goes to the response's outbox.
     """
 
-    __slots__ = ("_response", "_step", "_waiter")
+    __slots__ = ("_batch", "_data", "_response", "_step", "_waiter")
 
-    def __init__(self, response: OneSendResponse, step: Step) -> None:
+    def __init__(self, response: OneSendResponse, step: Step, batch: Batch) -> None:
         self._response = response
         self._step = step
+        self._batch = batch
+        # What is to be written in the batch.
+        self._data = b""
         self._waiter: Any = Waiter()
 
     def run(self, source: int) -> None:
         """Sleep until a step returns None; raises what it raises, or what is thrown in meanwhile.
 
-        A client that takes nothing more is ClientClosed.
+        All that the steps returned has then been written. A client that takes nothing more is
+        ClientClosed.
         """
         watcher = get_hub().loop.io(source, _READ, priority=_BEHIND_OTHERS)
         try:
@@ -48,21 +82,34 @@ class Pump:
         finally:
             watcher.stop()
             watcher.close()
+            self._write()
+
+    def write(self) -> None:
+        """Called in the hub: write what there is, if that was not done."""
+        try:
+            self._write()
+        except Exception as error:  # noqa: BLE001  # it is raised in the request
+            self._waiter.throw(error)
 
     def _stirred(self) -> None:
         """Called in the hub; each time that the loop finds the engine ahead of us, once."""
         try:
             data = self._step()
-            if data:
-                self._write(data)
         except Exception as error:  # noqa: BLE001  # it is raised in the request
             self._waiter.throw(error)
             return
         if data is None:
             self._waiter.switch(None)
+        elif data:
+            first = not self._data
+            self._data += data
+            if first:
+                self._batch.add(self)
 
-    def _write(self, data: bytes) -> None:
+    def _write(self) -> None:
+        data, self._data = self._data, b""
         try:
-            self._response.write(data)
+            if data:
+                self._response.write(data)
         except OSError:
             raise ClientClosed from None

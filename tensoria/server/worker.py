@@ -22,6 +22,7 @@ from tensoria.server.client import SocketClient
 from tensoria.server.detached import DetachedClient
 from tensoria.server.heartbeats import Heartbeats
 from tensoria.server.limits import make_room_for_files, raise_file_limit
+from tensoria.server.pump import Batch
 from tensoria.server.settings import LAST_WORDS_SECONDS, grace_seconds
 
 # How often the arbiter is told that this worker lives.
@@ -202,6 +203,7 @@ class WithClient:
         self._everybody = everybody
         self._stopping = stopping
         self._heartbeats = Heartbeats()
+        self._batch = Batch()
         self._aside = Aside(humble=True)
         self._storing = Aside(STORING_SECONDS)
 
@@ -214,6 +216,7 @@ class WithClient:
             self._everybody,
             getattr(start_response, "__self__", None),
             self._heartbeats,
+            self._batch,
         )
         environ["tensoria.stopping"] = self._stopping()
         environ["tensoria.aside"] = self._aside

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 from tensoria.api.services import UnwatchedClient
-from tensoria.server.pump import Pump, Step
+from tensoria.server.pump import Batch, Pump, Step
 
 
 class Pumping:
@@ -52,4 +52,4 @@ class PumpingClient(UnwatchedClient):
 
     def pump(self, source: int, step: Step) -> None:
         PumpingClient.pumps += 1
-        Pump(self._response, step).run(source)
+        Pump(self._response, step, Batch()).run(source)

@@ -9,7 +9,7 @@ import pytest
 from gevent.hub import get_hub
 
 from tensoria.errors import BackendError, ClientClosed, RequestEnded, ServiceStopping
-from tensoria.server.pump import Pump
+from tensoria.server.pump import MOST_WRITES, Batch, Pump
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -46,9 +46,11 @@ def reading(ours: socket.socket) -> Callable[[], bytes | None]:
     return step
 
 
-def pumping(ours: socket.socket, step: Callable[[], Any], response: Any) -> gevent.Greenlet:
+def pumping(
+    ours: socket.socket, step: Callable[[], Any], response: Any, batch: Batch | None = None
+) -> gevent.Greenlet:
     """Return a greenlet that sleeps in a pump."""
-    greenlet = gevent.spawn(Pump(response, step).run, ours.fileno())
+    greenlet = gevent.spawn(Pump(response, step, batch or Batch()).run, ours.fileno())
     gevent.sleep(0)
     return greenlet
 
@@ -110,7 +112,7 @@ def test_what_is_thrown_in_ends_it_and_no_further_step_is_taken(pair: Pair) -> N
 
     def run() -> None:
         try:
-            Pump(written, reading(ours)).run(ours.fileno())  # type: ignore[arg-type]
+            Pump(written, reading(ours), Batch()).run(ours.fileno())  # type: ignore[arg-type]
         except RequestEnded as ended:
             taken.append(ended.error)
 
@@ -153,6 +155,97 @@ def test_two_that_are_always_ahead_take_turns() -> None:
             end.close()
 
     assert sorted(order[:2]) == sorted(order[-2:]) == ["a", "b"]
+
+
+class Noted(Written):
+    """Notes its writes beside the steps that are taken."""
+
+    def __init__(self, noted: list[str]) -> None:
+        super().__init__()
+        self._noted = noted
+
+    def write(self, data: bytes) -> None:
+        self._noted.append("write")
+        super().write(data)
+
+
+@pytest.fixture
+def streams() -> Iterator[list[Pair]]:
+    """One more than are written to at a time."""
+    pairs = [socket.socketpair() for _ in range(MOST_WRITES + 1)]
+    for _, ours in pairs:
+        ours.setblocking(False)
+    yield pairs
+    for theirs, ours in pairs:
+        theirs.close()
+        ours.close()
+
+
+def test_what_is_ready_together_is_written_together_so_much_at_a_time(streams: list[Pair]) -> None:
+    noted: list[str] = []
+
+    def noting(ours: socket.socket) -> Callable[[], bytes | None]:
+        read = reading(ours)
+
+        def step() -> bytes | None:
+            noted.append("step")
+            return read()
+
+        return step
+
+    batch = Batch()
+    greenlets = [pumping(ours, noting(ours), Noted(noted), batch) for _, ours in streams]
+    for theirs, _ in streams:
+        theirs.sendall(b"ab")
+    while noted.count("write") < len(streams):
+        gevent.sleep(0.001)
+    gevent.killall(greenlets)
+
+    steps, writes = ["step"] * MOST_WRITES, ["write"] * MOST_WRITES
+    assert noted == [*steps, *writes, "step", "write"]
+
+
+def test_a_client_that_is_gone_costs_the_others_of_its_batch_nothing(streams: list[Pair]) -> None:
+    batch, there = Batch(), Written()
+    gone = pumping(streams[0][1], reading(streams[0][1]), Written(gone=True), batch)
+    stays = pumping(streams[1][1], reading(streams[1][1]), there, batch)
+    for theirs, _ in streams[:2]:
+        theirs.sendall(b"ab")
+    with pytest.raises(ClientClosed):
+        _result(gone)
+    streams[1][0].sendall(b".")
+    _result(stays)
+
+    assert there.pieces == [b"ab"]
+
+
+class Unwritten(Batch):
+    """A batch whose turn does not come."""
+
+    def write(self) -> None:
+        pass
+
+
+def test_what_waits_for_its_batch_is_written_before_the_end(pair: Pair) -> None:
+    theirs, ours = pair
+    written = Written()
+    greenlet = pumping(ours, reading(ours), written, Unwritten())
+    theirs.sendall(b"abcd.")
+    _result(greenlet)
+
+    assert written.pieces == [b"abcd"]
+
+
+def test_what_waits_for_its_batch_is_written_before_an_error_is_told(pair: Pair) -> None:
+    theirs, ours = pair
+    written = Written()
+    steps: Iterator[bytes] = iter([b"ab"])
+    greenlet = pumping(ours, lambda: next(steps), written, Unwritten())
+    theirs.sendall(b".")
+    with pytest.raises(StopIteration):
+        _result(greenlet)
+
+    assert written.pieces == [b"ab"]
 
 
 def _result(greenlet: gevent.Greenlet) -> object:
